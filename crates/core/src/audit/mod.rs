@@ -1,0 +1,158 @@
+//! What happened: one entry for every act that matters to security, in the batch of the act.
+//!
+//! Entries name accounts and sessions, never secrets. Owns the table `audit_entries`; entries
+//! are kept for 400 days.
+
+use crate::client::Network;
+use crate::database::Statement;
+use crate::ids::{AccountId, AuditEntryId, SessionId};
+use crate::ports::Random;
+use crate::time::{Timestamp, days};
+
+/// How long entries are kept.
+const KEPT: std::time::Duration = days(400);
+
+/// What happened, in the words stored in the `event` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// An account was made.
+    SignedUp,
+    /// An address was proven.
+    EmailVerified,
+    /// A session began.
+    SignedIn,
+    /// A session was ended by its owner.
+    SignedOut,
+    /// Several sessions were ended at once.
+    SessionsEnded,
+    /// A refresh token came back after its successor had been used.
+    TokenTheftSuspected,
+    /// A refresh token from the future: the database went back in time.
+    TokenFromTheFuture,
+    /// A mail to choose a new password was asked for.
+    PasswordResetRequested,
+    /// A new password was set through a mailed link.
+    PasswordReset,
+    /// The password was changed by its owner.
+    PasswordChanged,
+    /// The account was closed by its owner or by "not me".
+    AccountClosed,
+    /// The account was disabled by an operator.
+    AccountDisabled,
+    /// The account was enabled again by an operator.
+    AccountEnabled,
+    /// The role was changed by an operator.
+    RoleChanged,
+    /// The signing key was changed.
+    KeysRotated,
+    /// All sessions ended and codes voided after a restore.
+    Restored,
+}
+
+impl Event {
+    /// The stored word; stable over releases.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SignedUp => "signed_up",
+            Self::EmailVerified => "email_verified",
+            Self::SignedIn => "signed_in",
+            Self::SignedOut => "signed_out",
+            Self::SessionsEnded => "sessions_ended",
+            Self::TokenTheftSuspected => "token_theft_suspected",
+            Self::TokenFromTheFuture => "token_from_the_future",
+            Self::PasswordResetRequested => "password_reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountClosed => "account_closed",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountEnabled => "account_enabled",
+            Self::RoleChanged => "role_changed",
+            Self::KeysRotated => "keys_rotated",
+            Self::Restored => "restored",
+        }
+    }
+}
+
+/// An entry before it is written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    event: Event,
+    account: Option<AccountId>,
+    session: Option<SessionId>,
+    network: Option<Network>,
+    details: serde_json::Value,
+}
+
+impl Entry {
+    /// An entry about nobody in particular yet.
+    #[must_use]
+    pub const fn new(event: Event) -> Self {
+        Self { event, account: None, session: None, network: None, details: serde_json::Value::Null }
+    }
+
+    /// Whose account it is about.
+    #[must_use]
+    pub fn account(mut self, account: AccountId) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Which session it is about.
+    #[must_use]
+    pub fn session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// Where the act came from.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// More facts; never secrets.
+    #[must_use]
+    pub fn details(mut self, details: serde_json::Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The statement that writes the entry; add it to the batch of the act.
+    #[must_use]
+    pub fn statement(self, now: Timestamp, random: &dyn Random) -> Statement {
+        let details = if self.details.is_null() { "{}".to_owned() } else { self.details.to_string() };
+        store::insert(&self, details, AuditEntryId::new(now, random), now)
+    }
+}
+
+mod store {
+    //! The SQL of `audit_entries`.
+
+    use super::{AuditEntryId, Entry, KEPT, Statement, Timestamp};
+
+    /// One entry.
+    pub(super) fn insert(
+        entry: &Entry,
+        details: String,
+        id: AuditEntryId,
+        now: Timestamp,
+    ) -> Statement {
+        Statement::new(
+            "INSERT INTO audit_entries
+                    (id, at, event, account_id, session_id, network, details, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [
+                id.into(),
+                now.into(),
+                entry.event.word().into(),
+                entry.account.into(),
+                entry.session.into(),
+                entry.network.map(|network| network.to_string()).into(),
+                details.into(),
+                now.plus(KEPT).into(),
+            ],
+        )
+    }
+}

@@ -1,0 +1,72 @@
+//! Statements decided beforehand, and batches of them that stand or fall together.
+
+use super::Value;
+
+/// One SQL statement with its parameters `$1`, `$2`, … in order.
+///
+/// The text is written once for both engines and never built at run time; a test prepares
+/// every one of them on both.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub(super) sql: &'static str,
+    pub(super) values: Vec<Value>,
+    pub(super) must_change: bool,
+}
+
+impl Statement {
+    /// A statement and its parameters.
+    pub fn new(sql: &'static str, values: impl Into<Vec<Value>>) -> Self {
+        Self { sql, values: values.into(), must_change: false }
+    }
+
+    /// If this statement changes no row, the whole batch is undone and the writer gets
+    /// [`WriteError::Conflict`](super::WriteError::Conflict).
+    #[must_use]
+    pub fn must_change(mut self) -> Self {
+        self.must_change = true;
+        self
+    }
+}
+
+/// Statements that stand or fall together. At most one of them returns rows.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    pub(super) statements: Vec<Statement>,
+    pub(super) returning: Option<usize>,
+}
+
+impl Batch {
+    /// An empty batch; writing it does nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { statements: Vec::new(), returning: None }
+    }
+
+    /// Adds a statement at the end.
+    pub fn add(&mut self, statement: Statement) {
+        self.statements.push(statement);
+    }
+
+    /// Adds the statement whose `RETURNING` rows the writer wants back.
+    pub fn add_returning(&mut self, statement: Statement) {
+        self.returning = Some(self.statements.len());
+        self.statements.push(statement);
+    }
+
+    /// Adds several statements in their order.
+    pub fn extend(&mut self, statements: impl IntoIterator<Item = Statement>) {
+        self.statements.extend(statements);
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty()
+    }
+}
+
+impl From<Statement> for Batch {
+    fn from(statement: Statement) -> Self {
+        Self { statements: vec![statement], returning: None }
+    }
+}

@@ -1,0 +1,236 @@
+//! Ironlatch as a library: every rule and every query, no HTTP.
+//!
+//! [`Auth`] is the whole product. Its rooms, from the door inwards (a room uses only rooms
+//! listed below it):
+//!
+//! - [`sign_in`]: the one way in; every way to sign in or up ends there.
+//! - [`accounts`]: who exists; roles, groups, permissions.
+//! - [`credentials`]: what proves it; the hash gate.
+//! - [`one_time_codes`]: the codes and links we send.
+//! - [`sessions`]: who is here; start, refresh, check, revoke.
+//! - [`tokens`]: how tokens are written and read; signing keys.
+//! - [`limits`]: how often.
+//! - [`audit`]: what happened.
+//! - [`messages`]: what we say; the outbox.
+//! - [`secrets`]: the master key and sealing.
+//! - [`database`]: the only room that knows there are two engines.
+//! - [`ids`], [`ports`]: identifiers; what we need from outside.
+//! - [`workers`]: starts each room's background task. Leaves any room may use: [`client`],
+//!   [`settings`], [`error`], [`time`].
+
+pub mod accounts;
+pub mod audit;
+pub mod client;
+pub mod credentials;
+pub mod database;
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod messages;
+pub mod one_time_codes;
+pub mod ports;
+pub mod secrets;
+pub mod sessions;
+pub mod settings;
+pub mod sign_in;
+pub mod time;
+pub mod tokens;
+pub mod workers;
+
+use std::sync::Arc;
+
+use crate::database::{Database, DatabaseUrl};
+use crate::error::InternalError;
+use crate::ports::{Clock, MailTransport, Random, SystemClock, SystemRandom};
+use crate::secrets::Secrets;
+use crate::settings::Settings;
+
+/// The authentication engine: cheap to clone, shared by every request.
+#[derive(Clone)]
+pub struct Auth {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    database: Database,
+    secrets: Secrets,
+    mail: Arc<dyn MailTransport>,
+}
+
+impl Auth {
+    /// Begins to put an `Auth` together.
+    #[must_use]
+    pub fn builder() -> AuthBuilder {
+        AuthBuilder {
+            settings: Settings::default(),
+            database: DatabaseUrl("sqlite:ironlatch.db".to_owned()),
+            master_key: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            mail: None,
+        }
+    }
+
+    /// The validated settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The clock everything goes by.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    /// The source of randomness.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        &*self.inner.random
+    }
+
+    /// The ways in.
+    #[must_use]
+    pub fn sign_in(&self) -> sign_in::SignIn<'_> {
+        sign_in::SignIn { auth: self }
+    }
+
+    /// Accounts, for operators.
+    #[must_use]
+    pub fn accounts(&self) -> accounts::Accounts<'_> {
+        accounts::Accounts { auth: self }
+    }
+
+    /// Sessions.
+    #[must_use]
+    pub fn sessions(&self) -> sessions::Sessions<'_> {
+        sessions::Sessions { auth: self }
+    }
+
+    /// Tokens and signing keys.
+    #[must_use]
+    pub fn tokens(&self) -> tokens::Tokens<'_> {
+        tokens::Tokens { auth: self }
+    }
+
+    /// Passwords and the hash gate.
+    #[must_use]
+    pub fn passwords(&self) -> credentials::password::Passwords<'_> {
+        credentials::password::Passwords { auth: self }
+    }
+
+    /// The outbox.
+    #[must_use]
+    pub fn messages(&self) -> messages::Messages<'_> {
+        messages::Messages { auth: self }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
+    }
+}
+
+/// Puts an [`Auth`] together.
+pub struct AuthBuilder {
+    settings: Settings,
+    database: DatabaseUrl,
+    master_key: Option<[u8; 32]>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    mail: Option<Arc<dyn MailTransport>>,
+}
+
+/// Why an [`Auth`] could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Settings that cannot stand, all of them.
+    #[error("{}", .0.iter().map(|m| format!("{}: {}", m.key, m.sentence)).collect::<Vec<_>>().join("\n"))]
+    Settings(Vec<settings::Mistake>),
+    /// No master key was given.
+    #[error("a master key of 32 bytes is needed")]
+    NoMasterKey,
+    /// The database was sealed with another master key.
+    #[error("the master key is not the one this database was sealed with")]
+    OtherMasterKey,
+    /// The database does not open.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+impl AuthBuilder {
+    /// Replaces the default settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Where the database is: `sqlite:PATH` or `postgres://…`.
+    #[must_use]
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.database = DatabaseUrl(url.into());
+        self
+    }
+
+    /// The key that seals what is stored.
+    #[must_use]
+    pub fn master_key(mut self, key: [u8; 32]) -> Self {
+        self.master_key = Some(key);
+        self
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness than the system's.
+    #[must_use]
+    pub fn random(mut self, random: Arc<dyn Random>) -> Self {
+        self.random = random;
+        self
+    }
+
+    /// How mail leaves; without one it goes to the log.
+    #[must_use]
+    pub fn mail(mut self, transport: Arc<dyn MailTransport>) -> Self {
+        self.mail = Some(transport);
+        self
+    }
+
+    /// Opens the database, migrates it, checks the master key, loads the keys and the live set.
+    pub async fn build(self) -> Result<Auth, BuildError> {
+        let mistakes = self.settings.check();
+        if !mistakes.is_empty() {
+            return Err(BuildError::Settings(mistakes));
+        }
+        let master_key = self.master_key.ok_or(BuildError::NoMasterKey)?;
+        let secrets = Secrets::new(&master_key)?;
+        let database =
+            Database::open(&self.database, Arc::clone(&self.clock), Arc::clone(&self.random)).await?;
+        let mail = self.mail.ok_or(BuildError::NoMasterKey)?;
+        let auth = Auth {
+            inner: Arc::new(Inner {
+                settings: self.settings,
+                clock: self.clock,
+                random: self.random,
+                database,
+                secrets,
+                mail,
+            }),
+        };
+        auth.tokens().load().await?;
+        Ok(auth)
+    }
+}

@@ -1,0 +1,12 @@
+//! What we need from outside: the time, randomness, and ways to send messages.
+//!
+//! Nothing else in the product reads the clock or the random number generator (clippy holds
+//! it), so a test can move the one and repeat the other.
+
+mod clock;
+mod mail;
+mod random;
+
+pub use clock::{Clock, SystemClock};
+pub use mail::{Mail, MailTransport, SendError};
+pub use random::{Random, SystemRandom, Token};

@@ -1,0 +1,257 @@
+//! Settings of the core: defaults, then whatever the application or the operator says.
+//!
+//! Plain values, validated once by [`Settings::check`]; every mistake is reported together,
+//! by its key in the configuration file.
+
+use std::time::Duration;
+
+use crate::sessions::Lifetimes;
+use crate::time::{days, hours, minutes, seconds};
+
+/// Everything the core can be told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people and clients reach this server, e.g. `https://auth.example.com`; the `iss`
+    /// of tokens and the base of every link.
+    pub public_url: String,
+    /// Where mailed links to pages lead when the API has a front end of its own.
+    pub frontend_url: Option<String>,
+    /// `aud` of access tokens; the public URL where not set.
+    pub audience: Option<String>,
+    /// Development mode: shows real verification tokens. Refuses public addresses.
+    pub development: bool,
+    /// `accounts.*`.
+    pub accounts: AccountSettings,
+    /// `sign_up.*`.
+    pub sign_up: SignUpSettings,
+    /// `passwords.*`.
+    pub passwords: PasswordSettings,
+    /// `limits.*`.
+    pub limits: LimitSettings,
+    /// `tokens.*`.
+    pub tokens: TokenSettings,
+    /// `mail.*`.
+    pub mail: MailSettings,
+    /// `checks.when_blind`: what a node does that has not heard of revocations for 5 s.
+    pub when_blind: WhenBlind,
+}
+
+/// Roles.
+#[derive(Debug, Clone)]
+pub struct AccountSettings {
+    /// The roles there are.
+    pub roles: Vec<String>,
+    /// The role of new accounts.
+    pub default_role: String,
+}
+
+/// Sign-up.
+#[derive(Debug, Clone)]
+pub struct SignUpSettings {
+    /// Tells at sign-up whether a name or address is taken (the contract of `register`).
+    pub reveal_taken: bool,
+    /// Overrides `reveal_taken` everywhere; password sign-in then waits for verification.
+    pub neutral: bool,
+    /// Password sign-in waits for verification.
+    pub require_verified: bool,
+}
+
+impl SignUpSettings {
+    /// Whether password sign-in waits for verification.
+    #[must_use]
+    pub const fn waits_for_verification(&self) -> bool {
+        self.neutral || self.require_verified
+    }
+}
+
+/// Passwords and hashing.
+#[derive(Debug, Clone)]
+pub struct PasswordSettings {
+    /// Least number of code points, 8 or more (NIST SP 800-63B-4 §3.1.1.2; ruling 0.2).
+    pub least_length: usize,
+    /// Argon2id memory in KiB (`m`), OWASP Password Storage Cheat Sheet.
+    pub argon2_memory_kib: u32,
+    /// Argon2id passes (`t`).
+    pub argon2_passes: u32,
+    /// Argon2id lanes (`p`).
+    pub argon2_lanes: u32,
+    /// Threads that hash at the same time; each keeps `argon2_memory_kib` of memory.
+    pub slots: usize,
+    /// How long somebody may wait for a slot before they are turned away with 503.
+    pub longest_wait: Duration,
+    /// Pieces of work that may wait; more are turned away at once.
+    pub queue: usize,
+}
+
+/// How often.
+#[derive(Debug, Clone)]
+pub struct LimitSettings {
+    /// Password sign-ins a network may try in a minute, with a burst of ten times as many.
+    pub sign_ins_per_network_minute: u32,
+    /// Sign-ups a network may make in an hour.
+    pub sign_ups_per_network_hour: u32,
+    /// Mails (verification, reset) an identifier and network may ask for in an hour.
+    pub mails_per_identifier_and_network_hour: u32,
+    /// Mails an identifier may ask for in an hour, from anywhere.
+    pub mails_per_identifier_hour: u32,
+    /// Failures of one identifier before delays begin; each further failure doubles them.
+    pub failures_before_delay: u32,
+    /// Failures of one identifier before password sign-in stops until a reset
+    /// (NIST SP 800-63B-4 §3.2.2).
+    pub failures_before_stop: u32,
+}
+
+/// Tokens and keys.
+#[derive(Debug, Clone)]
+pub struct TokenSettings {
+    /// What access tokens are signed with.
+    pub algorithm: SigningAlgorithm,
+    /// Lifetimes on `/api/auth/*`.
+    pub api: Lifetimes,
+}
+
+/// Algorithms for access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// Ed25519.
+    EdDsa,
+    /// ECDSA on P-256.
+    Es256,
+    /// RSA 3072 with PKCS #1 v1.5 padding.
+    Rs256,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// The sender, e.g. `Ironlatch <noreply@example.com>`.
+    pub from: String,
+    /// The product's name in subjects and texts.
+    pub product: String,
+    /// A folder whose templates replace ours.
+    pub templates: Option<std::path::PathBuf>,
+}
+
+/// What a node does that has not heard of revocations for 5 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenBlind {
+    /// Checked requests answer 503.
+    Refuse,
+    /// Checked requests go on with what is known.
+    Allow,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: "http://127.0.0.1:8000".to_owned(),
+            frontend_url: None,
+            audience: None,
+            development: false,
+            accounts: AccountSettings {
+                roles: vec!["user".to_owned(), "admin".to_owned()],
+                default_role: "user".to_owned(),
+            },
+            sign_up: SignUpSettings { reveal_taken: true, neutral: false, require_verified: false },
+            passwords: PasswordSettings::default(),
+            limits: LimitSettings {
+                sign_ins_per_network_minute: 60,
+                sign_ups_per_network_hour: 5,
+                mails_per_identifier_and_network_hour: 3,
+                mails_per_identifier_hour: 10,
+                failures_before_delay: 5,
+                failures_before_stop: 100,
+            },
+            tokens: TokenSettings {
+                algorithm: SigningAlgorithm::EdDsa,
+                api: Lifetimes { access: minutes(15), idle: days(14), absolute: days(90) },
+            },
+            mail: MailSettings {
+                from: "Ironlatch <noreply@localhost>".to_owned(),
+                product: "Ironlatch".to_owned(),
+                templates: None,
+            },
+            when_blind: WhenBlind::Refuse,
+        }
+    }
+}
+
+impl Default for PasswordSettings {
+    fn default() -> Self {
+        // One core stays free for everything else.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            least_length: 8,
+            argon2_memory_kib: 19_456,
+            argon2_passes: 2,
+            argon2_lanes: 1,
+            slots: cores.saturating_sub(1).max(1),
+            longest_wait: seconds(5),
+            queue: 1_024,
+        }
+    }
+}
+
+/// Lifetime of a verification link.
+pub const VERIFICATION_LIFETIME: Duration = hours(24);
+/// Lifetime of a reset link.
+pub const RESET_LIFETIME: Duration = hours(1);
+
+/// A setting that cannot stand, by its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The key in the configuration file, e.g. `passwords.least_length`.
+    pub key: &'static str,
+    /// What is wrong and what to do.
+    pub sentence: String,
+}
+
+impl Settings {
+    /// Every setting that cannot stand; empty when all is well.
+    #[must_use]
+    pub fn check(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut unless = |fine: bool, key: &'static str, sentence: &str| {
+            if !fine {
+                mistakes.push(Mistake { key, sentence: sentence.to_owned() });
+            }
+        };
+        let passwords = &self.passwords;
+        unless(passwords.least_length >= 8, "passwords.least_length", "must be 8 or more");
+        unless(passwords.least_length <= 64, "passwords.least_length", "must be 64 or less");
+        unless(passwords.slots >= 1, "passwords.slots", "must be 1 or more");
+        unless(passwords.queue >= 1, "passwords.queue", "must be 1 or more");
+        unless(passwords.argon2_passes >= 1, "passwords.argon2_passes", "must be 1 or more");
+        unless(passwords.argon2_lanes >= 1, "passwords.argon2_lanes", "must be 1 or more");
+        unless(
+            passwords.argon2_memory_kib >= 8 * passwords.argon2_lanes.max(1),
+            "passwords.argon2_memory_kib",
+            "must be at least 8 KiB for each lane (RFC 9106 §3.1)",
+        );
+        let accounts = &self.accounts;
+        unless(
+            accounts.roles.contains(&accounts.default_role),
+            "accounts.default_role",
+            "must be one of accounts.roles",
+        );
+        let api = self.tokens.api;
+        unless(
+            api.access <= api.idle && api.idle <= api.absolute,
+            "tokens",
+            "access must not outlive idle, nor idle absolute",
+        );
+        mistakes
+    }
+
+    /// The base of links to pages: the front end's URL, else ours, without a slash at its end.
+    #[must_use]
+    pub fn pages_url(&self) -> &str {
+        self.frontend_url.as_deref().unwrap_or(&self.public_url).trim_end_matches('/')
+    }
+
+    /// `aud` of access tokens.
+    #[must_use]
+    pub fn audience(&self) -> &str {
+        self.audience.as_deref().unwrap_or(&self.public_url)
+    }
+}
