@@ -1,1 +1,18 @@
+//! What Ironlatch's tests stand on: a server, a clock to move, an inbox to read, a browser
+//! without a screen, a throwaway PostgreSQL.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a fault of the kit is a fault of the test, and should stop it with a sentence"
+)]
+
+mod auth;
+mod clock;
+mod inbox;
+
+pub use auth::{
+    MASTER_KEY, PASSWORD, TestAccount, TestAuth, TestAuthBuilder, address, cheap_settings, client,
+};
+pub use clock::{MovedClock, START};
+pub use inbox::{Inbox, Received};

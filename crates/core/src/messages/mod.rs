@@ -53,4 +53,10 @@ impl Messages<'_> {
     pub fn wake(&self) {
         todo!()
     }
+
+    /// Sends what is due, as the worker does each time it wakes; answers how many were handed
+    /// over. For applications without [`Workers`](crate::workers::Workers), and for tests.
+    pub async fn deliver_due(&self) -> Result<usize, InternalError> {
+        todo!()
+    }
 }
