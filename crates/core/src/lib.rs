@@ -39,6 +39,8 @@ pub mod workers;
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::database::{Database, DatabaseUrl};
 use crate::error::InternalError;
 use crate::ports::{Clock, MailTransport, Random, SystemClock, SystemRandom};
@@ -143,7 +145,7 @@ impl Auth {
 pub struct AuthBuilder {
     settings: Settings,
     database: DatabaseUrl,
-    master_key: Option<[u8; 32]>,
+    master_key: Option<Zeroizing<[u8; 32]>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     mail: Option<Arc<dyn MailTransport>>,
@@ -184,7 +186,7 @@ impl AuthBuilder {
     /// The key that seals what is stored.
     #[must_use]
     pub fn master_key(mut self, key: [u8; 32]) -> Self {
-        self.master_key = Some(key);
+        self.master_key = Some(Zeroizing::new(key));
         self
     }
 
@@ -216,9 +218,13 @@ impl AuthBuilder {
             return Err(BuildError::Settings(mistakes));
         }
         let master_key = self.master_key.ok_or(BuildError::NoMasterKey)?;
-        let secrets = Secrets::new(&master_key)?;
+        let secrets = Secrets::new(&master_key, Arc::clone(&self.random))?;
         let database =
-            Database::open(&self.database, Arc::clone(&self.clock), Arc::clone(&self.random)).await?;
+            Database::open(&self.database, Arc::clone(&self.clock), Arc::clone(&self.random))
+                .await?;
+        if !secrets::is_ours(&database, &secrets).await? {
+            return Err(BuildError::OtherMasterKey);
+        }
         let mail = self.mail.ok_or(BuildError::NoMasterKey)?;
         let auth = Auth {
             inner: Arc::new(Inner {

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
+use crate::Auth;
 use crate::client::Network;
 use crate::database::Statement;
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::ports::Token;
 use crate::time::Timestamp;
-use crate::Auth;
 
 /// Why a password cannot be taken as a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
