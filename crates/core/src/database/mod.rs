@@ -9,6 +9,8 @@
 //! commits in groups, and PostgreSQL. Owns the tables `schema_migrations`, `batches`
 //! (PostgreSQL) and `commit_marker` (SQLite).
 
+mod migrations;
+mod sqlite;
 mod statement;
 mod value;
 
@@ -19,6 +21,7 @@ pub use value::{Cell, Row, Value};
 
 use crate::error::InternalError;
 use crate::ports::{Clock, Random};
+use sqlite::Sqlite;
 
 /// Why a batch was not written. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +58,14 @@ pub struct DatabaseUrl(pub String);
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
 pub struct Database {
+    engine: Engine,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
 }
 
 impl Database {
@@ -66,12 +75,25 @@ impl Database {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, InternalError> {
-        todo!("{url:?}")
+        let now = clock.now();
+        let engine = match url.0.split_once(':') {
+            Some(("sqlite", address)) => {
+                Engine::Sqlite(Arc::new(Sqlite::open(address, now, &*random).await?))
+            }
+            _ => {
+                return Err(InternalError::fault(
+                    "the database URL must begin with `sqlite:` or `postgres://`",
+                ));
+            }
+        };
+        Ok(Self { engine, clock, random })
     }
 
     /// Runs one `SELECT`.
     pub async fn read(&self, statement: Statement) -> Result<Vec<Row>, InternalError> {
-        todo!("{statement:?}")
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(statement).await,
+        }
     }
 
     /// Runs a `SELECT` that finds one row or none.
@@ -82,7 +104,12 @@ impl Database {
     /// Writes a batch: all of it, durably, or nothing. Answers the rows of the statement added
     /// with [`Batch::add_returning`].
     pub async fn write(&self, batch: Batch) -> Result<Vec<Row>, WriteError> {
-        todo!("{batch:?}")
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(batch).await,
+        }
     }
 
     /// Writes one statement and answers its `RETURNING` rows.

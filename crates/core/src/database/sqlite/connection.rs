@@ -1,0 +1,139 @@
+//! Opening connections, and what each must be set to.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::failure;
+use crate::error::InternalError;
+
+/// 3.51.3 is the first release without the fault that could lose frames when the write-ahead
+/// log is reset; only the bundled library is ever linked.
+const OLDEST_LIBRARY: i32 = 3_051_003;
+
+/// How long a connection waits for another process, e.g. a command run beside the server.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Makes sure that the file exists, belongs to us alone and keeps a write-ahead log.
+pub(super) fn create(path: &Path) -> Result<(), InternalError> {
+    let library = rusqlite::version_number();
+    if library < OLDEST_LIBRARY {
+        return Err(InternalError::fault(format_args!(
+            "SQLite {library} is linked; {OLDEST_LIBRARY} or later is needed"
+        )));
+    }
+    let is_new = private_file(path).map_err(|error| {
+        InternalError::unavailable(format_args!("cannot open {}: {error}", path.display()))
+    })?;
+    if is_new {
+        first_page(path).map_err(|error| failure::internal(&error))?;
+        // The log counts for nothing while the file beside it is empty, so its first page
+        // must be on the disk before anything is acknowledged. No connection may be open
+        // now: closing this file would drop its locks.
+        File::open(path).and_then(|file| file.sync_all()).map_err(InternalError::unavailable)?;
+    }
+    Ok(())
+}
+
+/// Whether the file had to be made (or was empty).
+fn private_file(path: &Path) -> io::Result<bool> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    let known = file.metadata()?;
+    // SQLite gives the log and the shared memory the same permissions.
+    if known.permissions().mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(known.len() == 0)
+}
+
+/// Turns an empty file into an empty database with a write-ahead log. Synchronised once
+/// afterwards instead of at each of SQLite's steps: there is nothing yet to lose.
+fn first_page(path: &Path) -> rusqlite::Result<()> {
+    let connection = raw(path)?;
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update(None, "journal_mode", "WAL")
+}
+
+/// A connection for the writer.
+pub(super) fn writer(path: &Path) -> Result<Connection, InternalError> {
+    configured(path).map_err(|error| failure::internal(&error))?.checked()
+}
+
+/// A connection that cannot write.
+pub(super) fn reader(path: &Path) -> Result<Connection, InternalError> {
+    let connection = writer(path)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|error| failure::internal(&error))?;
+    Ok(connection)
+}
+
+fn raw(path: &Path) -> rusqlite::Result<Connection> {
+    // `NO_MUTEX`: a connection never leaves its thread. No URI: a path may hold `?`.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(LONGEST_WAIT)?;
+    Ok(connection)
+}
+
+fn configured(path: &Path) -> rusqlite::Result<Configured> {
+    let connection = raw(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+    // Refuses schemas and views that would call functions with side effects.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(Configured(connection))
+}
+
+struct Configured(Connection);
+
+impl Configured {
+    /// SQLite ignores what it does not understand, so every setting is asked for again.
+    fn checked(self) -> Result<Connection, InternalError> {
+        let ask = |name: &str| -> rusqlite::Result<String> {
+            self.0.pragma_query_value(None, name, |row| {
+                row.get_ref(0).map(|value| match value {
+                    rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                    other => other.as_str().unwrap_or_default().to_owned(),
+                })
+            })
+        };
+        let settings = [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")];
+        for (name, wanted) in settings {
+            let found = ask(name).map_err(|error| failure::internal(&error))?;
+            if found != wanted {
+                return Err(InternalError::fault(format_args!(
+                    "the database does not keep `{name}`: it answers {found:?} instead of {wanted:?} \
+                     (a file system without shared memory or locks cannot hold it)"
+                )));
+            }
+        }
+        Ok(self.0)
+    }
+}
+
+/// `sqlite:PATH`, also written `sqlite://PATH`; a relative path is the working folder's.
+pub(super) fn path_of(address: &str) -> Result<PathBuf, InternalError> {
+    let path = address.strip_prefix("//").unwrap_or(address);
+    if path.is_empty() || path.starts_with(":memory:") {
+        return Err(InternalError::fault(
+            "the database URL must name a file, e.g. `sqlite:ironlatch.db`",
+        ));
+    }
+    Ok(PathBuf::from(path))
+}

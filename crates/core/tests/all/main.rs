@@ -1,0 +1,3 @@
+//! The integration tests of `ironlatch-core`, on both engines where the database matters.
+
+mod database;
