@@ -60,6 +60,7 @@ struct Inner {
     database: Database,
     secrets: Secrets,
     mail: Arc<dyn MailTransport>,
+    network_limits: limits::NetworkLimits,
 }
 
 impl Auth {
@@ -122,6 +123,16 @@ impl Auth {
     #[must_use]
     pub fn passwords(&self) -> credentials::password::Passwords<'_> {
         credentials::password::Passwords { auth: self }
+    }
+
+    /// Codes and links.
+    #[must_use]
+    pub fn one_time_codes(&self) -> one_time_codes::OneTimeCodes<'_> {
+        one_time_codes::OneTimeCodes { auth: self }
+    }
+
+    pub(crate) fn limits(&self) -> limits::Limits<'_> {
+        limits::Limits { auth: self }
     }
 
     /// The outbox.
@@ -226,8 +237,10 @@ impl AuthBuilder {
             return Err(BuildError::OtherMasterKey);
         }
         let mail = self.mail.ok_or(BuildError::NoMasterKey)?;
+        let network_limits = limits::NetworkLimits::new(&self.settings.limits, &self.clock);
         let auth = Auth {
             inner: Arc::new(Inner {
+                network_limits,
                 settings: self.settings,
                 clock: self.clock,
                 random: self.random,

@@ -79,7 +79,6 @@ CREATE TABLE one_time_codes (
     target_key    TEXT   NOT NULL,
     digest        BYTEA  NOT NULL,
     flow_digest   BYTEA,
-    attempts_left BIGINT NOT NULL,
     created_at    BIGINT NOT NULL,
     expires_at    BIGINT NOT NULL,
     consumed_at   BIGINT

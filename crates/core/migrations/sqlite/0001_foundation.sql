@@ -79,7 +79,6 @@ CREATE TABLE one_time_codes (
     target_key    TEXT   NOT NULL,
     digest        BLOB  NOT NULL,
     flow_digest   BLOB,
-    attempts_left INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
     expires_at    INTEGER NOT NULL,
     consumed_at   INTEGER

@@ -88,7 +88,13 @@ impl Entry {
     /// An entry about nobody in particular yet.
     #[must_use]
     pub const fn new(event: Event) -> Self {
-        Self { event, account: None, session: None, network: None, details: serde_json::Value::Null }
+        Self {
+            event,
+            account: None,
+            session: None,
+            network: None,
+            details: serde_json::Value::Null,
+        }
     }
 
     /// Whose account it is about.
@@ -122,7 +128,8 @@ impl Entry {
     /// The statement that writes the entry; add it to the batch of the act.
     #[must_use]
     pub fn statement(self, now: Timestamp, random: &dyn Random) -> Statement {
-        let details = if self.details.is_null() { "{}".to_owned() } else { self.details.to_string() };
+        let details =
+            if self.details.is_null() { "{}".to_owned() } else { self.details.to_string() };
         store::insert(&self, details, AuditEntryId::new(now, random), now)
     }
 }

@@ -58,6 +58,11 @@ impl Batch {
         self.statements.extend(statements);
     }
 
+    /// Adds another batch's statements at the end; what it wanted back is not asked for.
+    pub fn append(&mut self, other: Self) {
+        self.statements.extend(other.statements);
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,6 +2,172 @@
 //!
 //! Per-network counters live in memory; per-identifier ones in a table, counted before
 //! hashing or comparing and given back on success. A known-device cookie has a counter of its
-//! own, so a stranger's failures never block the owner's browser.
+//! own, so a stranger's failures never block the owner's browser. What is counted is a keyed
+//! digest, so the table does not say who was tried, and known and unknown identifiers look
+//! the same in it.
 //!
 //! Owns the table `attempts`.
+
+mod device;
+mod networks;
+mod store;
+
+use std::time::Duration;
+
+pub(crate) use networks::NetworkLimits;
+
+use crate::Auth;
+use crate::client::{Client, Network};
+use crate::database::{Statement, WriteError};
+use crate::error::InternalError;
+use crate::ids::AccountId;
+use crate::ports::Token;
+use crate::settings::LimitSettings;
+use crate::time::{Timestamp, days, hours, seconds};
+
+/// Failures are forgotten this long after the last one.
+const FAILURES_KEPT: Duration = days(30);
+/// How long a known-device cookie works after the last sign-in with it.
+pub(crate) const DEVICE_LIFETIME: Duration = days(180);
+
+/// Whoever asks too often, and when to ask again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany {
+    /// The earliest moment that makes sense.
+    pub retry_at: Timestamp,
+}
+
+/// Why something was not counted, or not let through.
+#[derive(Debug)]
+pub(crate) enum LimitError {
+    /// Over the limit.
+    TooMany(TooMany),
+    /// The store failed.
+    Internal(InternalError),
+}
+
+impl From<InternalError> for LimitError {
+    fn from(error: InternalError) -> Self {
+        Self::Internal(error)
+    }
+}
+
+/// Whose failures are counted: an identifier's, or those of a browser the account knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject([u8; 32]);
+
+/// Limits of an `Auth`.
+pub(crate) struct Limits<'a> {
+    pub(crate) auth: &'a Auth,
+}
+
+impl Limits<'_> {
+    /// Counts a password sign-in of this network.
+    pub(crate) fn admit_sign_in(&self, network: Network) -> Result<(), TooMany> {
+        let limits = &self.auth.inner.network_limits;
+        limits.sign_ins.admit(network, self.auth.clock().now())
+    }
+
+    /// Counts a sign-up of this network.
+    pub(crate) fn admit_sign_up(&self, network: Network) -> Result<(), TooMany> {
+        let limits = &self.auth.inner.network_limits;
+        limits.sign_ups.admit(network, self.auth.clock().now())
+    }
+
+    /// Counts a mail that this network wants sent to this identifier.
+    pub(crate) fn admit_mail(&self, network: Network, identifier: &str) -> Result<(), TooMany> {
+        let digest = self.auth.secrets().digest("mail-limit", identifier.as_bytes());
+        let limits = &self.auth.inner.network_limits;
+        limits.mails.admit((network, digest), self.auth.clock().now())
+    }
+
+    /// Whose failures an attempt on this identifier counts for: the browser's own counter when
+    /// it brings a genuine cookie of this very account, else the identifier's.
+    pub(crate) fn password_subject(
+        &self,
+        identifier: &str,
+        account: Option<AccountId>,
+        client: &Client,
+    ) -> Subject {
+        let secrets = self.auth.secrets();
+        let known = account.zip(client.device.as_ref()).filter(|(account, cookie)| {
+            device::is_of(secrets, cookie, *account, self.auth.clock().now())
+        });
+        match known {
+            Some((_, cookie)) => {
+                Subject(secrets.digest("device-failures", cookie.reveal().as_bytes()))
+            }
+            None => Subject(secrets.digest("password-failures", identifier.as_bytes())),
+        }
+    }
+
+    /// Whether the client brings a genuine known-device cookie of this account.
+    pub(crate) fn knows_device(&self, account: AccountId, client: &Client) -> bool {
+        client.device.as_ref().is_some_and(|cookie| {
+            device::is_of(self.auth.secrets(), cookie, account, self.auth.clock().now())
+        })
+    }
+
+    /// A new known-device cookie for an account that has just signed in.
+    pub(crate) fn new_device(&self, account: AccountId) -> Token {
+        let now = self.auth.clock().now();
+        device::make(self.auth.secrets(), self.auth.random(), account, now)
+    }
+
+    /// Counts an attempt as failed before anything is compared, so that parallel guesses cannot
+    /// slip through; [`Limits::give_back`] takes it back when it turns out right. The delay
+    /// doubles with each failure (NIST SP 800-63B-4 §3.2.2).
+    pub(crate) async fn reserve(&self, subject: Subject) -> Result<(), LimitError> {
+        let now = self.auth.clock().now();
+        let settings = &self.auth.settings().limits;
+        let counted = store::reserve(subject.0, settings, now);
+        let rows = self.auth.database().write_returning(counted).await;
+        match rows.map_err(WriteError::unexpected)?.first() {
+            Some(_) => Ok(()),
+            None => Err(LimitError::TooMany(self.blocked_until(subject, now).await?)),
+        }
+    }
+
+    async fn blocked_until(
+        &self,
+        subject: Subject,
+        now: Timestamp,
+    ) -> Result<TooMany, InternalError> {
+        let row = self.auth.database().read_one(store::find(subject.0)).await?;
+        let until = row.map_or(Ok(now), |row| row.time(0))?;
+        Ok(TooMany { retry_at: until.max(now.plus(seconds(1))) })
+    }
+
+    /// The statement that forgets a subject's failures; add it to the batch of the success.
+    pub(crate) fn give_back(&self, subject: Subject) -> Statement {
+        store::forget(subject.0)
+    }
+
+    /// The statement that forgets the failures of an identifier (a password reset).
+    pub(crate) fn forgive(&self, identifier: &str) -> Statement {
+        store::forget(self.auth.secrets().digest("password-failures", identifier.as_bytes()))
+    }
+
+    /// The must-change statement that counts one more mail to an identifier, whoever asks; the
+    /// batch conflicts when there were too many within the hour.
+    pub(crate) fn count_mail(&self, identifier: &str, now: Timestamp) -> Statement {
+        let subject = self.auth.secrets().digest("mails-to", identifier.as_bytes());
+        let most = self.auth.settings().limits.mails_per_identifier_hour;
+        store::count_within(subject, i64::from(most), now, now.plus(hours(1)))
+    }
+
+    /// Forgets counters nobody asks for any more; at most `limit` rows. Answers how many went.
+    pub(crate) async fn sweep(&self, limit: i64) -> Result<usize, InternalError> {
+        let now = self.auth.clock().now();
+        self.auth.inner.network_limits.sweep();
+        let swept = self.auth.database().write_returning(store::sweep(now, limit)).await;
+        Ok(swept.map_err(WriteError::unexpected)?.len())
+    }
+}
+
+/// The delays of the table, for its statement and for the documents: none before
+/// `failures_before_delay`, then one second doubled with each failure up to an hour, then none
+/// at all (blocked) from `failures_before_stop`.
+pub(crate) const fn delay_starts_at(settings: &LimitSettings) -> i64 {
+    settings.failures_before_delay as i64
+}

@@ -5,10 +5,10 @@
 //!
 //! Owns the table `messages`.
 
+use crate::Auth;
 use crate::database::Statement;
 use crate::error::InternalError;
 use crate::time::Timestamp;
-use crate::Auth;
 
 /// What is said. Each has a text and an HTML template under `templates/`.
 #[derive(Debug, Clone)]

@@ -1,6 +1,158 @@
 //! One-time codes: the short secrets we send by e-mail or SMS, and the links in mails.
 //!
-//! A code belongs to one purpose, one target and one flow. It works once, for a short time,
-//! with few attempts. Only its keyed digest is stored.
+//! A code or link belongs to one purpose, one target and one flow. It works once, for a short
+//! time. Only its keyed digest is stored, and the purpose is part of what is digested, so a
+//! link for one purpose is unknown to every other.
 //!
 //! Owns the table `one_time_codes`. Used by `sign_in` and `accounts`.
+
+mod store;
+
+use std::time::Duration;
+
+use crate::Auth;
+use crate::database::{Statement, WriteError};
+use crate::error::InternalError;
+use crate::ids::{AccountId, CodeId};
+use crate::ports::Token;
+use crate::settings::{RESET_LIFETIME, VERIFICATION_LIFETIME};
+use crate::time::Timestamp;
+
+/// What a link is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Proving the address an account signed up with.
+    VerifyEmail,
+    /// Choosing a new password.
+    ResetPassword,
+}
+
+impl Purpose {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ResetPassword => "reset_password",
+        }
+    }
+
+    /// How long a link of this purpose works.
+    pub(crate) const fn lifetime(self) -> Duration {
+        match self {
+            Self::VerifyEmail => VERIFICATION_LIFETIME,
+            Self::ResetPassword => RESET_LIFETIME,
+        }
+    }
+}
+
+/// A link about to be mailed.
+pub(crate) struct NewLink {
+    /// The secret in the link; stored nowhere.
+    pub(crate) token: Token,
+    /// When it stops working.
+    pub(crate) expires_at: Timestamp,
+    /// Stores its digest; add it to the batch of the act.
+    pub(crate) statement: Statement,
+}
+
+/// Whom and what a link is for.
+pub(crate) struct LinkFor<'a> {
+    /// What it is good for.
+    pub(crate) purpose: Purpose,
+    /// Whose account.
+    pub(crate) account: AccountId,
+    /// The canonical address it proves; a link proves this one even if the account has another
+    /// by then (attack C09).
+    pub(crate) target_key: &'a str,
+    /// The secret of the browser that asked, if that browser may do more.
+    pub(crate) browser: Option<&'a Token>,
+}
+
+/// A link somebody presented, as stored.
+pub(crate) struct Link {
+    /// Its row.
+    pub(crate) id: CodeId,
+    /// Whose account.
+    pub(crate) account: AccountId,
+    /// The canonical address it proves.
+    pub(crate) target_key: String,
+    /// When it was used.
+    pub(crate) consumed_at: Option<Timestamp>,
+    flow_digest: Option<Vec<u8>>,
+}
+
+/// One-time codes and links of an `Auth`.
+pub struct OneTimeCodes<'a> {
+    pub(crate) auth: &'a Auth,
+}
+
+impl OneTimeCodes<'_> {
+    /// A new link of 128 random bits, written as a UUID because existing clients expect one.
+    pub(crate) fn new_link(&self, link: &LinkFor<'_>, now: Timestamp) -> NewLink {
+        let random = self.auth.random();
+        let token = uuid::Uuid::from_bytes(random.bytes()).to_string();
+        let expires_at = now.plus(link.purpose.lifetime());
+        let statement = store::insert(&store::NewCode {
+            id: CodeId::new(now, random),
+            purpose: link.purpose.word(),
+            account: link.account,
+            target_key: link.target_key,
+            digest: self.digest(link.purpose, &token),
+            flow_digest: link.browser.map(|browser| self.browser_digest(browser)),
+            created_at: now,
+            expires_at,
+        });
+        NewLink { token: Token::new(token), expires_at, statement }
+    }
+
+    /// Finds an unexpired link, used ones included; anything that is no UUID is nobody's.
+    pub(crate) async fn find_link(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<Link>, InternalError> {
+        let Ok(uuid) = uuid::Uuid::try_parse(token) else { return Ok(None) };
+        let digest = self.digest(purpose, &uuid.to_string());
+        let row = self.auth.database().read_one(store::find(digest, now)).await?;
+        row.map(|row| store::link(&row)).transpose()
+    }
+
+    /// Whether the link was asked for in the browser that holds this secret.
+    pub(crate) fn is_same_browser(&self, link: &Link, browser: &Token) -> bool {
+        link.flow_digest.as_deref() == Some(&self.browser_digest(browser)[..])
+    }
+
+    /// The must-change statement that uses a link up; of many at once, one succeeds.
+    pub(crate) fn consume(&self, link: &Link, now: Timestamp) -> Statement {
+        store::consume(link.id, now)
+    }
+
+    /// The statement that makes an account's unused links of one purpose worthless.
+    pub(crate) fn void(&self, account: AccountId, purpose: Purpose) -> Statement {
+        store::void(account, purpose.word())
+    }
+
+    /// The statement that makes every unused code and link of everybody worthless (`restore`).
+    pub(crate) fn void_everything(&self) -> Statement {
+        store::void_everything()
+    }
+
+    /// Removes codes past their expiry; at most `limit` rows. Answers how many went.
+    pub(crate) async fn sweep(&self, limit: i64) -> Result<usize, InternalError> {
+        let now = self.auth.clock().now();
+        let swept = self.auth.database().write_returning(store::sweep(now, limit)).await;
+        Ok(swept.map_err(WriteError::unexpected)?.len())
+    }
+
+    fn digest(&self, purpose: Purpose, token: &str) -> [u8; 32] {
+        let purpose = match purpose {
+            Purpose::VerifyEmail => "link:verify-email",
+            Purpose::ResetPassword => "link:reset-password",
+        };
+        self.auth.secrets().digest(purpose, token.as_bytes())
+    }
+
+    fn browser_digest(&self, browser: &Token) -> [u8; 32] {
+        self.auth.secrets().digest("sign-up-browser", browser.reveal().as_bytes())
+    }
+}

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 pub use account::Account;
 
+use crate::Auth;
 use crate::client::Client;
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
@@ -20,7 +21,6 @@ use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, Chain, TokenError};
-use crate::Auth;
 
 /// Evidence that a person has passed every step a sign-in asked of them.
 ///

@@ -9,11 +9,11 @@
 
 use std::sync::Arc;
 
+use crate::Auth;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
 use crate::time::Timestamp;
-use crate::Auth;
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,11 @@ impl Tokens<'_> {
 
     /// Reads an access token: signature (remembered, bounded), `typ`, `iss`, `aud`, `exp`, and
     /// that its key is still published. Says nothing about the session or the account.
-    pub fn read_access(&self, token: &str, now: Timestamp) -> Result<Arc<AccessClaims>, TokenError> {
+    pub fn read_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<AccessClaims>, TokenError> {
         todo!("{token} {now:?}")
     }
 

@@ -1,0 +1,169 @@
+//! Counters in memory, by client network (GCRA, from the crate `governor`).
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::HashMapStateStore;
+use governor::{Quota, RateLimiter};
+
+use super::TooMany;
+use crate::client::Network;
+use crate::ports::Clock;
+use crate::settings::LimitSettings;
+use crate::time::Timestamp;
+
+/// More keys than this in one counter, and those that no longer matter are dropped at once.
+const MOST_KEYS: usize = 100_000;
+
+/// What networks are counted for.
+pub(crate) struct NetworkLimits {
+    pub(super) sign_ins: Counter<Network>,
+    pub(super) sign_ups: Counter<Network>,
+    pub(super) mails: Counter<(Network, [u8; 32])>,
+}
+
+impl NetworkLimits {
+    /// Counters as the settings say, going by the given clock.
+    pub(crate) fn new(settings: &LimitSettings, clock: &Arc<dyn Clock>) -> Self {
+        let minute = Duration::from_secs(60);
+        let hour = Duration::from_secs(3_600);
+        let sign_ins = settings.sign_ins_per_network_minute;
+        let sign_ups = settings.sign_ups_per_network_hour;
+        let mails = settings.mails_per_identifier_and_network_hour;
+        Self {
+            sign_ins: Counter::new(sign_ins, minute, sign_ins.saturating_mul(10), clock),
+            sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
+            mails: Counter::new(mails, hour, mails, clock),
+        }
+    }
+
+    /// Drops what no longer matters.
+    pub(super) fn sweep(&self) {
+        self.sign_ins.sweep();
+        self.sign_ups.sweep();
+        self.mails.sweep();
+    }
+}
+
+/// One counter for each key.
+pub(super) struct Counter<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, HashMapStateStore<K>, ForwardClock, NoOpMiddleware<Nanos>>,
+    clock: ForwardClock,
+}
+
+impl<K: Hash + Eq + Clone> Counter<K> {
+    fn new(times: u32, span: Duration, burst: u32, clock: &Arc<dyn Clock>) -> Self {
+        let times = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+        // A period of zero is the one thing `with_period` refuses; spans are minutes and hours.
+        let quota = Quota::with_period(span / times.get()).unwrap_or(Quota::per_hour(times));
+        let clock = ForwardClock::new(Arc::clone(clock));
+        let state = HashMapStateStore::new(std::collections::HashMap::new());
+        let limiter = RateLimiter::new(quota.allow_burst(burst), state, clock.clone());
+        Self { limiter, clock }
+    }
+
+    /// Counts once more, or says when it would be allowed.
+    pub(super) fn admit(&self, key: K, now: Timestamp) -> Result<(), TooMany> {
+        if self.limiter.len() > MOST_KEYS {
+            self.sweep();
+        }
+        self.limiter.check_key(&key).map_err(|refused| {
+            let wait = refused.wait_time_from(self.clock.now());
+            TooMany { retry_at: now.plus(wait) }
+        })
+    }
+
+    fn sweep(&self) {
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
+    }
+}
+
+/// The product's clock as a counter sees it: it only goes forward. A clock set back stands
+/// still for that one step instead of blocking everybody until it has caught up (attack H23).
+#[derive(Clone)]
+struct ForwardClock {
+    clock: Arc<dyn Clock>,
+    progress: Arc<Mutex<Progress>>,
+}
+
+struct Progress {
+    last_seen: Timestamp,
+    elapsed: Duration,
+}
+
+impl ForwardClock {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        let last_seen = clock.now();
+        Self {
+            clock,
+            progress: Arc::new(Mutex::new(Progress { last_seen, elapsed: Duration::ZERO })),
+        }
+    }
+}
+
+impl GovernorClock for ForwardClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let now = self.clock.now();
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = now.since(progress.last_seen);
+        progress.elapsed += step;
+        progress.last_seen = now;
+        progress.elapsed.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    fn hour_counter(times: u32) -> (Arc<Hand>, Counter<u8>) {
+        let hand = Arc::new(Hand(AtomicI64::new(1_000_000_000)));
+        let clock: Arc<dyn Clock> = hand.clone();
+        (hand, Counter::new(times, Duration::from_secs(3_600), times, &clock))
+    }
+
+    #[test]
+    fn a_burst_is_allowed_then_one_at_a_time() {
+        let (hand, counter) = hour_counter(5);
+        for _ in 0..5 {
+            counter.admit(1, hand.now()).unwrap();
+        }
+        let refused = counter.admit(1, hand.now()).unwrap_err();
+        assert_eq!(refused.retry_at.since(hand.now()), Duration::from_secs(720));
+        counter.admit(2, hand.now()).unwrap();
+        hand.0.fetch_add(720_000_000, Ordering::SeqCst);
+        counter.admit(1, hand.now()).unwrap();
+        counter.admit(1, hand.now()).unwrap_err();
+    }
+
+    #[test]
+    fn a_clock_set_back_blocks_nobody() {
+        let (hand, counter) = hour_counter(5);
+        for _ in 0..4 {
+            counter.admit(1, hand.now()).unwrap();
+        }
+        hand.0.fetch_sub(900_000_000, Ordering::SeqCst);
+        counter.admit(1, hand.now()).unwrap();
+        hand.0.fetch_add(720_000_000, Ordering::SeqCst);
+        counter.admit(1, hand.now()).unwrap();
+    }
+}

@@ -1,0 +1,78 @@
+//! The SQL of `attempts`.
+
+use super::{FAILURES_KEPT, delay_starts_at};
+use crate::database::Statement;
+use crate::settings::LimitSettings;
+use crate::time::Timestamp;
+
+/// Counts a failure unless the subject is blocked now; returns the count when it was counted.
+/// The block that follows doubles from one second to an hour (2^12 s, cut at 3,600 s).
+pub(super) fn reserve(subject: [u8; 32], settings: &LimitSettings, now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO attempts (subject, failures, blocked_until, last_at, expires_at)
+         VALUES ($1, 1, $2, $2, $3)
+         ON CONFLICT (subject) DO UPDATE
+            SET failures = CASE WHEN attempts.expires_at <= $2 THEN 1
+                                ELSE attempts.failures + 1 END,
+                blocked_until = CASE
+                    WHEN attempts.expires_at <= $2 OR attempts.failures + 1 < $4 THEN $2
+                    WHEN attempts.failures + 1 >= $5 THEN $3
+                    WHEN attempts.failures + 1 - $4 >= 12 THEN $2 + 3600000000
+                    ELSE $2 + 1000000 * (CAST(1 AS BIGINT)
+                                         << CAST(attempts.failures + 1 - $4 AS INTEGER)) END,
+                last_at = $2,
+                expires_at = $3
+          WHERE attempts.blocked_until <= $2 OR attempts.expires_at <= $2
+      RETURNING failures",
+        [
+            subject.into(),
+            now.into(),
+            now.plus(FAILURES_KEPT).into(),
+            delay_starts_at(settings).into(),
+            i64::from(settings.failures_before_stop).into(),
+        ],
+    )
+}
+
+/// Until when a subject is blocked.
+pub(super) fn find(subject: [u8; 32]) -> Statement {
+    Statement::new("SELECT blocked_until FROM attempts WHERE subject = $1", [subject.into()])
+}
+
+/// Forgets a subject's failures.
+pub(super) fn forget(subject: [u8; 32]) -> Statement {
+    Statement::new("DELETE FROM attempts WHERE subject = $1", [subject.into()])
+}
+
+/// Counts once more within a window that begins with the first count; changes nothing when
+/// there were `most` already.
+pub(super) fn count_within(
+    subject: [u8; 32],
+    most: i64,
+    now: Timestamp,
+    window_ends: Timestamp,
+) -> Statement {
+    Statement::new(
+        "INSERT INTO attempts (subject, failures, blocked_until, last_at, expires_at)
+         VALUES ($1, 1, $2, $2, $3)
+         ON CONFLICT (subject) DO UPDATE
+            SET failures = CASE WHEN attempts.expires_at <= $2 THEN 1
+                                ELSE attempts.failures + 1 END,
+                last_at = $2,
+                expires_at = CASE WHEN attempts.expires_at <= $2 THEN $3
+                                  ELSE attempts.expires_at END
+          WHERE attempts.expires_at <= $2 OR attempts.failures < $4",
+        [subject.into(), now.into(), window_ends.into(), most.into()],
+    )
+    .must_change()
+}
+
+/// Removes rows past their expiry.
+pub(super) fn sweep(now: Timestamp, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM attempts
+          WHERE subject IN (SELECT subject FROM attempts WHERE expires_at <= $1 LIMIT $2)
+      RETURNING 1",
+        [now.into(), limit.into()],
+    )
+}

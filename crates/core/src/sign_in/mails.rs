@@ -1,0 +1,46 @@
+//! Links and mails as the ways in write them. No link is built from anything a client sent.
+
+use super::SignIn;
+use super::store::Candidate;
+use crate::client::Client;
+use crate::database::Statement;
+use crate::error::InternalError;
+use crate::messages::Message;
+use crate::ports::Token;
+use crate::time::{Timestamp, days};
+
+/// A notice that is older than this is not worth sending any more.
+const NOTICE_LIFETIME: std::time::Duration = days(3);
+
+impl SignIn<'_> {
+    /// The page a verification mail links to.
+    pub(super) fn verification_link(&self, token: &Token) -> String {
+        format!("{}/verify-email?token={}", self.auth.settings().pages_url(), token.reveal())
+    }
+
+    /// The page a reset mail links to.
+    pub(super) fn reset_link(&self, token: &Token) -> String {
+        format!("{}/reset-password?token={}", self.auth.settings().pages_url(), token.reveal())
+    }
+
+    /// Queues a notice to an account's address; nothing where it has none.
+    pub(super) fn notice(
+        &self,
+        found: &Candidate,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Option<Statement>, InternalError> {
+        let Some(email) = &found.email else { return Ok(None) };
+        self.auth.messages().queue(email, message, now, now.plus(NOTICE_LIFETIME)).map(Some)
+    }
+}
+
+/// Where a client is, in words for the account's owner: network and browser.
+pub(super) fn whereabouts(client: &Client) -> String {
+    let browser = client.user_agent.trim();
+    if browser.is_empty() {
+        client.network().to_string()
+    } else {
+        format!("{} ({browser})", client.network())
+    }
+}

@@ -1,0 +1,85 @@
+//! A new password for somebody who has only their mailbox.
+
+use super::verification::Claim;
+use super::{LinkError, SignIn};
+use crate::accounts::{self, Email};
+use crate::audit::{Entry, Event};
+use crate::client::Client;
+use crate::database::Batch;
+use crate::messages::Message;
+use crate::one_time_codes::{LinkFor, Purpose};
+use crate::ports::Token;
+use crate::sessions::EndReason;
+
+impl SignIn<'_> {
+    /// Mails a link to choose a new password. Known and unknown addresses look alike: the same
+    /// answer after one batch.
+    pub async fn forgot_password(&self, email: &Email, client: &Client) -> Result<(), LinkError> {
+        self.auth.limits().admit_mail(client.network(), email.key())?;
+        let now = self.auth.clock().now();
+        let found = self.find_by_email(email, client).await?;
+        let mut batch = Batch::new();
+        batch.add(self.auth.limits().count_mail(email.key(), now));
+        let mut entry = Entry::new(Event::PasswordResetRequested).network(client.network());
+        if let Some(found) = found.filter(super::store::Candidate::is_active) {
+            let link = self.auth.one_time_codes().new_link(
+                &LinkFor {
+                    purpose: Purpose::ResetPassword,
+                    account: found.id,
+                    target_key: email.key(),
+                    browser: None,
+                },
+                now,
+            );
+            // To the address as its owner typed it, not as the asker spells it.
+            let to = found.email.as_deref().unwrap_or(email.as_typed());
+            let mail = Message::ResetPassword { link: self.reset_link(&link.token) };
+            batch.add(link.statement);
+            batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
+            entry = entry.account(found.id);
+        }
+        batch.add(entry.statement(now, self.auth.random()));
+        self.write_uniformly(batch).await?;
+        Ok(())
+    }
+
+    /// Whether a reset link would still work; consumes nothing.
+    pub async fn look_at_reset(&self, token: &str) -> Result<(), LinkError> {
+        self.reset_claim(token).await.map(|_| ())
+    }
+
+    /// Sets a new password with a mailed link; ends every session. The link also proves the
+    /// address, so an account nobody had proven keeps nothing its maker put there.
+    pub async fn reset_password(
+        &self,
+        token: &str,
+        password: &Token,
+        client: &Client,
+    ) -> Result<(), LinkError> {
+        let claim = self.reset_claim(token).await?;
+        let hash = self.new_hash(&claim.account, password, client).await?;
+        let now = self.auth.clock().now();
+        let account = &claim.account;
+        let mut batch = Batch::new();
+        batch.add(self.auth.one_time_codes().consume(&claim.link, now));
+        batch.add(accounts::changed(account.id, account.security_version));
+        batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
+        batch.extend(self.password_changed_notice(account, client, now)?);
+        let entry = Entry::new(Event::PasswordReset).account(account.id);
+        batch.add(entry.network(client.network()).statement(now, self.auth.random()));
+        batch.append(self.replace_everything(account, &hash, EndReason::PasswordChanged, now)?);
+        self.write_claim(batch).await
+    }
+
+    /// An unused reset link of an account that may sign in and still has the address.
+    async fn reset_claim(&self, token: &str) -> Result<Claim, LinkError> {
+        let now = self.auth.clock().now();
+        let codes = self.auth.one_time_codes();
+        let link = codes.find_link(Purpose::ResetPassword, token, now).await?;
+        let link = link.filter(|link| link.consumed_at.is_none()).ok_or(LinkError::Invalid)?;
+        let account = self.find_by_id(link.account).await?.filter(|account| {
+            account.is_active() && account.email_key.as_deref() == Some(&link.target_key)
+        });
+        Ok(Claim { link, account: account.ok_or(LinkError::Invalid)? })
+    }
+}
