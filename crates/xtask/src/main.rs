@@ -1,1 +1,54 @@
-fn main() {}
+//! The project's own chores, the same on a laptop and in CI.
+//!
+//! `cargo xtask check` looks without running; `cargo xtask test` runs everything, and finds or
+//! starts what the tests need; `cargo xtask bench` measures a release build.
+
+mod browser;
+mod check;
+mod dependencies;
+mod machine;
+mod needs;
+mod postgres;
+mod sizes;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask check [STEP...]   formatting, sizes, dependencies, lints, documentation
+cargo xtask test [FILTER...]  every test, on both engines and in the browser
+cargo xtask bench [ARG...]    the figures of `bench/`, from a release build";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((command, rest)) => run(command, rest),
+        None => Err(anyhow::anyhow!("say what to do:\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, rest: &[String]) -> anyhow::Result<()> {
+    match command {
+        "check" => check::run(rest),
+        "test" => test::run(rest),
+        "bench" => bench(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(anyhow::anyhow!("`{other}` is no chore:\n{USAGE}")),
+    }
+}
+
+fn bench(rest: &[String]) -> anyhow::Result<()> {
+    let mut cargo = machine::cargo();
+    cargo.args(["run", "--release", "--package", "ironlatch-bench", "--"]).args(rest);
+    machine::run(&mut cargo)
+}
