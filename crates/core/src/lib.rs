@@ -61,6 +61,7 @@ struct Inner {
     secrets: Secrets,
     mail: Arc<dyn MailTransport>,
     network_limits: limits::NetworkLimits,
+    outbox: messages::Outbox,
 }
 
 impl Auth {
@@ -224,10 +225,15 @@ impl AuthBuilder {
 
     /// Opens the database, migrates it, checks the master key, loads the keys and the live set.
     pub async fn build(self) -> Result<Auth, BuildError> {
-        let mistakes = self.settings.check();
-        if !mistakes.is_empty() {
-            return Err(BuildError::Settings(mistakes));
-        }
+        let mut mistakes = self.settings.check();
+        let outbox = messages::Outbox::new(&self.settings);
+        let outbox = match outbox {
+            Ok(outbox) if mistakes.is_empty() => outbox,
+            outbox => {
+                mistakes.extend(outbox.err().unwrap_or_default());
+                return Err(BuildError::Settings(mistakes));
+            }
+        };
         let master_key = self.master_key.ok_or(BuildError::NoMasterKey)?;
         let secrets = Secrets::new(&master_key, Arc::clone(&self.random))?;
         let database =
@@ -236,7 +242,7 @@ impl AuthBuilder {
         if !secrets::is_ours(&database, &secrets).await? {
             return Err(BuildError::OtherMasterKey);
         }
-        let mail = self.mail.ok_or(BuildError::NoMasterKey)?;
+        let mail = self.mail.unwrap_or_else(|| Arc::new(messages::LogTransport));
         let network_limits = limits::NetworkLimits::new(&self.settings.limits, &self.clock);
         let auth = Auth {
             inner: Arc::new(Inner {
@@ -247,6 +253,7 @@ impl AuthBuilder {
                 database,
                 secrets,
                 mail,
+                outbox,
             }),
         };
         auth.tokens().load().await?;

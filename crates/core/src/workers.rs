@@ -1,20 +1,155 @@
 //! Background tasks: starts what each room wants done while nobody asks.
+//!
+//! Every task is a loop of rounds. A round that fails or panics is logged and the next one comes
+//! after the usual pause, so a fault of one moment never ends a task.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use crate::Auth;
+use crate::error::InternalError;
+use crate::time::{hours, seconds};
+
+/// How often the outbox looks for messages that other nodes queued or that are due again.
+const OUTBOX_PAUSE: Duration = seconds(1);
+/// How often this node asks what other nodes revoked (design: within half a second).
+const FEED_PAUSE: Duration = Duration::from_millis(500);
+/// How often the gauges are told.
+const MEASURE_PAUSE: Duration = seconds(15);
+/// How often each room's old rows are swept.
+const SWEEP_PAUSE: Duration = hours(1);
+/// Rows removed in one batch, so that no sweep holds the writer for long.
+const SWEPT_AT_ONCE: i64 = 500;
+/// Room for everybody else between two batches of a sweep.
+const SWEEP_BREATH: Duration = Duration::from_millis(50);
+/// How long [`Workers::stop`] waits for rounds under way; part of the ten seconds a graceful
+/// stop may take.
+const STOP_WITHIN: Duration = seconds(5);
 
 /// Keeps the background tasks alive; [`Workers::stop`] lets them finish what they hold.
-pub struct Workers {}
+pub struct Workers {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
 
 impl Workers {
     /// Starts the feed's poller, the outbox, the sweepers and the keepers of last use.
     #[must_use]
     pub fn start(auth: &Auth) -> Self {
-        let _ = auth;
-        todo!()
+        let (stop, stopped) = watch::channel(false);
+        let mut workers = Self { stop, tasks: JoinSet::new() };
+        workers.spawn(outbox(auth.clone(), stopped.clone()));
+        workers.repeat(auth, "measuring the outbox", MEASURE_PAUSE, |auth| async move {
+            auth.messages().measure().await
+        });
+        workers.repeat(auth, "the revocation feed", FEED_PAUSE, |auth| async move {
+            auth.sessions().catch_up().await
+        });
+        workers.repeat(auth, "sweeping", SWEEP_PAUSE, sweep);
+        workers
     }
 
     /// Stops taking new work, releases leases, writes what is kept in memory.
-    pub async fn stop(self) {
-        todo!()
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all_done = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(STOP_WITHIN, all_done).await.is_err() {
+            tracing::warn!("background tasks did not finish in time; their leases run out");
+            self.tasks.shutdown().await;
+        }
     }
+
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs a round again and again, with a pause after each, until told to stop.
+    fn repeat<R>(
+        &mut self,
+        auth: &Auth,
+        name: &'static str,
+        pause: Duration,
+        round: impl Fn(Auth) -> R + Send + 'static,
+    ) where
+        R: Future<Output = Result<(), InternalError>> + Send + 'static,
+    {
+        let auth = auth.clone();
+        let mut stopped = self.stop.subscribe();
+        self.spawn(async move {
+            while !*stopped.borrow() {
+                survive(name, round(auth.clone())).await;
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = told(&mut stopped) => {}
+                }
+            }
+        });
+    }
+}
+
+/// Sends mail: at once when woken, and whenever something has become due.
+async fn outbox(auth: Auth, mut stopped: watch::Receiver<bool>) {
+    while !*stopped.borrow() {
+        let (round_auth, mut round_stopped) = (auth.clone(), stopped.clone());
+        survive("the outbox", async move {
+            round_auth.messages().deliver_until(told(&mut round_stopped)).await
+        })
+        .await;
+        let messages = auth.messages();
+        tokio::select! {
+            () = messages.woken() => {}
+            () = sleep(OUTBOX_PAUSE) => {}
+            () = told(&mut stopped) => {}
+        }
+    }
+}
+
+/// Removes what no room needs any more. A room that fails does not keep the others waiting.
+async fn sweep(auth: Auth) -> Result<(), InternalError> {
+    let limit = SWEPT_AT_ONCE;
+    let swept = [
+        sweep_out(&auth, |auth| async move { auth.messages().sweep(limit).await }).await,
+        sweep_out(&auth, |auth| async move { auth.one_time_codes().sweep(limit).await }).await,
+        sweep_out(&auth, |auth| async move { auth.limits().sweep(limit).await }).await,
+        sweep_out(&auth, |auth| async move { auth.accounts().sweep_never_proven(limit).await })
+            .await,
+    ];
+    swept.into_iter().collect()
+}
+
+/// Repeats one room's sweep, in small batches, until nothing is left.
+async fn sweep_out<R>(auth: &Auth, batch: impl Fn(Auth) -> R + Send) -> Result<(), InternalError>
+where
+    R: Future<Output = Result<usize, InternalError>> + Send,
+{
+    while batch(auth.clone()).await? > 0 {
+        sleep(SWEEP_BREATH).await;
+    }
+    Ok(())
+}
+
+/// Runs one round in a task of its own, so that a panic ends the round and nothing else.
+async fn survive(
+    name: &'static str,
+    round: impl Future<Output = Result<(), InternalError>> + Send + 'static,
+) {
+    let mut task = JoinSet::new();
+    task.spawn(round);
+    match task.join_next().await {
+        Some(Ok(Err(error))) => tracing::warn!(task = name, %error, "a background round failed"),
+        Some(Err(error)) if error.is_panic() => {
+            tracing::error!(task = name, "a background round panicked; the next one follows");
+        }
+        _ => {}
+    }
+}
+
+/// Answers once the stop is asked for.
+async fn told(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the `Workers` are gone, which asks for the same.
+    let _ = stopped.wait_for(|stop| *stop).await;
 }

@@ -1,17 +1,40 @@
 //! What we say: the outbox and its texts.
 //!
 //! A message is queued in the batch of the act it tells about and sent after the commit by a
-//! worker: leased, retried with growing pauses, never sent once expired. Bodies are sealed.
+//! worker: leased, retried with growing pauses, never sent once expired. Bodies are sealed and
+//! forgotten when the message is done. A message leaves once; only a crash (or a server that
+//! does not answer after it took the text) sends it again, with the same Message-ID.
 //!
 //! Owns the table `messages`.
+
+mod built_in;
+mod deliver;
+mod store;
+mod templates;
+mod transports;
+mod wording;
+
+use std::fmt;
+use std::future::Future;
+
+use tokio::sync::Notify;
+
+pub use templates::Templates;
+pub use transports::{LogTransport, SendGrid, SendGridSettings, Smtp, SmtpSecurity, SmtpSettings};
 
 use crate::Auth;
 use crate::database::Statement;
 use crate::error::InternalError;
-use crate::time::Timestamp;
+use crate::ids::MessageId;
+use crate::secrets::Place;
+use crate::settings::{Mistake, Settings};
+use crate::time::{Timestamp, days};
+
+/// How long the row of a finished message stays, for operators who look for it.
+const KEPT_WHEN_DONE: std::time::Duration = days(7);
 
 /// What is said. Each has a text and an HTML template under `templates/`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Message {
     /// "Prove that this address is yours": link valid until the expiry.
     VerifyEmail { link: String },
@@ -31,6 +54,35 @@ pub enum Message {
     AccountClosed { at: Timestamp },
 }
 
+/// Only the kind is shown: links hold tokens.
+impl fmt::Debug for Message {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Message({})", self.template())
+    }
+}
+
+/// What the outbox keeps in memory: the texts, and the bell that wakes the worker.
+pub(crate) struct Outbox {
+    templates: Templates,
+    bell: Notify,
+}
+
+impl Outbox {
+    /// Loads the texts. Every override that does not render, and a sender or a product name
+    /// that cannot stand in a mail, is reported at once.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = transports::sender_mistakes(&settings.mail);
+        match Templates::load(&settings.mail) {
+            Ok(templates) if mistakes.is_empty() => Ok(Self { templates, bell: Notify::new() }),
+            Ok(_) => Err(mistakes),
+            Err(more) => {
+                mistakes.extend(more);
+                Err(mistakes)
+            }
+        }
+    }
+}
+
 /// The outbox as other rooms see it.
 pub struct Messages<'a> {
     pub(crate) auth: &'a Auth,
@@ -46,17 +98,62 @@ impl Messages<'_> {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<Statement, InternalError> {
-        todo!("{to} {message:?} {now:?} {expires_at:?}")
+        let id = MessageId::new(now, self.auth.random());
+        let variables = serde_json::to_vec(&message.variables(now, expires_at))
+            .map_err(InternalError::fault)?;
+        let row = store::NewMessage {
+            id,
+            recipient: to,
+            template: message.template(),
+            sealed_body: self.auth.secrets().seal(place(id.uuid().as_bytes()), &variables)?,
+        };
+        Ok(store::insert(row, now, expires_at))
     }
 
     /// Wakes the worker after a commit that queued something, so that mail leaves at once.
     pub fn wake(&self) {
-        todo!()
+        self.auth.inner.outbox.bell.notify_one();
     }
 
-    /// Sends what is due, as the worker does each time it wakes; answers how many were handed
-    /// over. For applications without [`Workers`](crate::workers::Workers), and for tests.
-    pub async fn deliver_due(&self) -> Result<usize, InternalError> {
-        todo!()
+    /// Sends everything that is due now and answers when nothing is left in flight. The worker
+    /// does it all the time; tests with a moved clock call it.
+    pub async fn deliver_due(&self) -> Result<(), InternalError> {
+        deliver::round(self.auth, std::future::pending()).await
     }
+
+    /// Like [`Self::deliver_due`], but leases nothing more after `stop` and gives back what it
+    /// cannot finish soon.
+    pub(crate) async fn deliver_until(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), InternalError> {
+        deliver::round(self.auth, stop).await
+    }
+
+    /// Answers when somebody called [`Self::wake`].
+    pub(crate) async fn woken(&self) {
+        self.auth.inner.outbox.bell.notified().await;
+    }
+
+    /// Tells the gauges how many messages wait and for how long the oldest has.
+    pub(crate) async fn measure(&self) -> Result<(), InternalError> {
+        let now = self.auth.clock().now();
+        let waiting = store::waiting(self.auth.database()).await?;
+        let age = waiting.oldest.map_or(0.0, |created_at| now.since(created_at).as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge; nobody has 2^52 messages")]
+        metrics::gauge!("ironlatch_outbox_waiting").set(waiting.count as f64);
+        metrics::gauge!("ironlatch_outbox_oldest_seconds").set(age);
+        Ok(())
+    }
+
+    /// Removes up to `limit` messages that were done long ago; answers how many.
+    pub(crate) async fn sweep(&self, limit: i64) -> Result<usize, InternalError> {
+        let before = self.auth.clock().now().minus(KEPT_WHEN_DONE);
+        store::delete_done(self.auth.database(), before, limit).await
+    }
+}
+
+/// Where a body lives; the seal opens only there.
+const fn place(id: &[u8; 16]) -> Place<'_> {
+    Place { table: "messages", column: "sealed_body", row: id }
 }

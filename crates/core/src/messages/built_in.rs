@@ -1,0 +1,31 @@
+//! Our own texts, built into the program.
+
+/// Every file a mail is made of.
+pub(super) const BUILT_IN: [(&str, &str); 26] = [
+    ("layout.html", include_str!("../../templates/mail/layout.html")),
+    ("button.html", include_str!("../../templates/mail/button.html")),
+    ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
+    ("verify_email.txt", include_str!("../../templates/mail/verify_email.txt")),
+    ("verify_email.html", include_str!("../../templates/mail/verify_email.html")),
+    ("already_registered.subject", include_str!("../../templates/mail/already_registered.subject")),
+    ("already_registered.txt", include_str!("../../templates/mail/already_registered.txt")),
+    ("already_registered.html", include_str!("../../templates/mail/already_registered.html")),
+    ("reset_password.subject", include_str!("../../templates/mail/reset_password.subject")),
+    ("reset_password.txt", include_str!("../../templates/mail/reset_password.txt")),
+    ("reset_password.html", include_str!("../../templates/mail/reset_password.html")),
+    ("welcome.subject", include_str!("../../templates/mail/welcome.subject")),
+    ("welcome.txt", include_str!("../../templates/mail/welcome.txt")),
+    ("welcome.html", include_str!("../../templates/mail/welcome.html")),
+    ("password_changed.subject", include_str!("../../templates/mail/password_changed.subject")),
+    ("password_changed.txt", include_str!("../../templates/mail/password_changed.txt")),
+    ("password_changed.html", include_str!("../../templates/mail/password_changed.html")),
+    ("new_device.subject", include_str!("../../templates/mail/new_device.subject")),
+    ("new_device.txt", include_str!("../../templates/mail/new_device.txt")),
+    ("new_device.html", include_str!("../../templates/mail/new_device.html")),
+    ("token_theft.subject", include_str!("../../templates/mail/token_theft.subject")),
+    ("token_theft.txt", include_str!("../../templates/mail/token_theft.txt")),
+    ("token_theft.html", include_str!("../../templates/mail/token_theft.html")),
+    ("account_closed.subject", include_str!("../../templates/mail/account_closed.subject")),
+    ("account_closed.txt", include_str!("../../templates/mail/account_closed.txt")),
+    ("account_closed.html", include_str!("../../templates/mail/account_closed.html")),
+];

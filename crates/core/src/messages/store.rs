@@ -1,0 +1,211 @@
+//! The SQL of `messages`.
+//!
+//! A message is leased by an `UPDATE` that repeats its condition outside the sub-select, else
+//! two workers on PostgreSQL lease the same rows. What ends a lease names the lease and the
+//! try it was, so a worker that lost its lease changes nothing.
+
+use crate::database::{Database, Row, Statement, WriteError};
+use crate::error::InternalError;
+use crate::ids::{Id, MessageId};
+use crate::time::Timestamp;
+
+/// Marks identifiers of leases.
+pub(super) enum OfLease {}
+/// One round of one worker, as the holder of messages.
+pub(super) type LeaseId = Id<OfLease>;
+
+/// A message before it is queued.
+pub(super) struct NewMessage<'a> {
+    pub(super) id: MessageId,
+    pub(super) recipient: &'a str,
+    pub(super) template: &'static str,
+    pub(super) sealed_body: Vec<u8>,
+}
+
+/// A message a worker holds.
+pub(super) struct Leased {
+    pub(super) id: MessageId,
+    pub(super) lease: LeaseId,
+    /// Which try this is, from 1.
+    pub(super) tries: i64,
+    pub(super) recipient: String,
+    pub(super) template: String,
+    pub(super) sealed_body: Vec<u8>,
+    pub(super) expires_at: Timestamp,
+    pub(super) leased_until: Timestamp,
+}
+
+/// How a message ended, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Sent,
+    Refused,
+    Expired,
+}
+
+impl Outcome {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What is due at a moment.
+pub(super) struct Due {
+    pub(super) to_send: bool,
+    pub(super) expired: bool,
+}
+
+/// Everything not done yet.
+pub(super) struct Waiting {
+    pub(super) count: i64,
+    pub(super) oldest: Option<Timestamp>,
+}
+
+/// Queues a mail, due at once.
+pub(super) fn insert(new: NewMessage<'_>, now: Timestamp, expires_at: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO messages (id, channel, recipient, template, sealed_body, created_at,
+                               send_after, expires_at, tries, leased_until)
+         VALUES ($1, 'mail', $2, $3, $4, $5, $5, $6, 0, 0)",
+        [
+            new.id.into(),
+            new.recipient.into(),
+            new.template.into(),
+            new.sealed_body.into(),
+            now.into(),
+            expires_at.into(),
+        ],
+    )
+}
+
+/// Whether there is anything to lease or to drop: a read, so an idle worker writes nothing.
+pub(super) async fn due(database: &Database, now: Timestamp) -> Result<Due, InternalError> {
+    let look = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
+                         AND leased_until <= $1 AND expires_at > $1),
+                EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
+                         AND leased_until <= $1 AND expires_at <= $1)",
+        [now.into()],
+    );
+    match database.read_one(look).await? {
+        Some(row) => Ok(Due { to_send: row.bool(0)?, expired: row.bool(1)? }),
+        None => Ok(Due { to_send: false, expired: false }),
+    }
+}
+
+/// Ends up to `limit` messages that expired before anybody could send them; answers how many.
+pub(super) async fn expire(
+    database: &Database,
+    now: Timestamp,
+    limit: i64,
+) -> Result<usize, InternalError> {
+    let expire = Statement::new(
+        "UPDATE messages SET done_at = $1, outcome = 'expired', sealed_body = $2
+          WHERE id IN (SELECT id FROM messages
+                        WHERE done_at IS NULL AND send_after <= $1 AND leased_until <= $1
+                          AND expires_at <= $1
+                        ORDER BY send_after LIMIT $3)
+            AND done_at IS NULL AND leased_until <= $1
+      RETURNING id",
+        [now.into(), Vec::new().into(), limit.into()],
+    );
+    Ok(database.write_returning(expire).await.map_err(WriteError::unexpected)?.len())
+}
+
+/// Takes up to `limit` due messages for one worker, the longest due first.
+pub(super) async fn lease(
+    database: &Database,
+    lease: LeaseId,
+    limit: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Leased>, InternalError> {
+    let take = Statement::new(
+        "UPDATE messages SET lease_owner = $1, leased_until = $2, tries = tries + 1
+          WHERE id IN (SELECT id FROM messages
+                        WHERE done_at IS NULL AND send_after <= $3 AND leased_until <= $3
+                          AND expires_at > $3
+                        ORDER BY send_after, id LIMIT $4)
+            AND done_at IS NULL AND leased_until <= $3
+      RETURNING id, tries, recipient, template, sealed_body, expires_at",
+        [lease.into(), until.into(), now.into(), limit.into()],
+    );
+    let rows = database.write_returning(take).await.map_err(WriteError::unexpected)?;
+    rows.iter().map(|row| leased(row, lease, until)).collect()
+}
+
+fn leased(row: &Row, lease: LeaseId, leased_until: Timestamp) -> Result<Leased, InternalError> {
+    Ok(Leased {
+        id: row.id(0)?,
+        lease,
+        tries: row.int(1)?,
+        recipient: row.text(2)?,
+        template: row.text(3)?,
+        sealed_body: row.bytes(4)?,
+        expires_at: row.time(5)?,
+        leased_until,
+    })
+}
+
+/// Ends a message; its body is forgotten.
+pub(super) fn finish(message: &Leased, outcome: Outcome, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE messages SET done_at = $1, outcome = $2, sealed_body = $3
+          WHERE id = $4 AND lease_owner = $5 AND tries = $6 AND done_at IS NULL",
+        [
+            now.into(),
+            outcome.word().into(),
+            Vec::new().into(),
+            message.id.into(),
+            message.lease.into(),
+            message.tries.into(),
+        ],
+    )
+}
+
+/// Gives a message back, to be tried again later.
+pub(super) fn postpone(message: &Leased, send_after: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE messages SET send_after = $1, lease_owner = NULL, leased_until = 0
+          WHERE id = $2 AND lease_owner = $3 AND tries = $4 AND done_at IS NULL",
+        [send_after.into(), message.id.into(), message.lease.into(), message.tries.into()],
+    )
+}
+
+/// Gives back everything a worker still holds, due again at once.
+pub(super) fn release(lease: LeaseId) -> Statement {
+    Statement::new(
+        "UPDATE messages SET lease_owner = NULL, leased_until = 0
+          WHERE done_at IS NULL AND lease_owner = $1",
+        [lease.into()],
+    )
+}
+
+/// How many messages wait, and since when the oldest does.
+pub(super) async fn waiting(database: &Database) -> Result<Waiting, InternalError> {
+    let look =
+        Statement::new("SELECT count(*), min(created_at) FROM messages WHERE done_at IS NULL", []);
+    match database.read_one(look).await? {
+        Some(row) => Ok(Waiting { count: row.int(0)?, oldest: row.optional_time(1)? }),
+        None => Ok(Waiting { count: 0, oldest: None }),
+    }
+}
+
+/// Removes up to `limit` messages done before a moment; answers how many.
+pub(super) async fn delete_done(
+    database: &Database,
+    before: Timestamp,
+    limit: i64,
+) -> Result<usize, InternalError> {
+    let delete = Statement::new(
+        "DELETE FROM messages
+          WHERE id IN (SELECT id FROM messages WHERE done_at < $1 ORDER BY done_at LIMIT $2)
+      RETURNING id",
+        [before.into(), limit.into()],
+    );
+    Ok(database.write_returning(delete).await.map_err(WriteError::unexpected)?.len())
+}

@@ -1,0 +1,26 @@
+//! Ways for mail to leave: SMTP, `SendGrid`, the log.
+
+mod log;
+mod rfc5322;
+mod sendgrid;
+mod smtp;
+
+pub use log::LogTransport;
+pub use sendgrid::{SendGrid, SendGridSettings};
+pub use smtp::{Smtp, SmtpSecurity, SmtpSettings};
+
+use crate::settings::{MailSettings, Mistake};
+
+/// What is wrong with the configured sender and the product's name, which stand in headers.
+pub(super) fn sender_mistakes(settings: &MailSettings) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    if rfc5322::mailbox(&settings.from).is_err() {
+        let sentence = "must be an address like `Ironlatch <noreply@example.com>`".to_owned();
+        mistakes.push(Mistake { key: "mail.from", sentence });
+    }
+    if settings.product.trim().is_empty() || settings.product.contains(char::is_control) {
+        let sentence = "must be a name on one line".to_owned();
+        mistakes.push(Mistake { key: "mail.product", sentence });
+    }
+    mistakes
+}
