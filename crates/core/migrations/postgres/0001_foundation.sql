@@ -129,7 +129,7 @@ CREATE TABLE revocations (
     account_id        UUID,
     session_id        UUID,
     except_session_id UUID,
-    issued_before     BIGINT,
+    below_version     BIGINT,
     created_at        BIGINT NOT NULL,
     expires_at        BIGINT NOT NULL
 );

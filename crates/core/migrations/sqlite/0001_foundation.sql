@@ -129,7 +129,7 @@ CREATE TABLE revocations (
     account_id        BLOB,
     session_id        BLOB,
     except_session_id BLOB,
-    issued_before     INTEGER,
+    below_version     INTEGER,
     created_at        INTEGER NOT NULL,
     expires_at        INTEGER NOT NULL
 ) STRICT;

@@ -121,7 +121,7 @@ impl Accounts<'_> {
 
     /// Removes accounts whose address nobody has proven and that nobody has signed in to for
     /// 30 days; at most `limit`. Answers how many went.
-    pub(crate) async fn sweep_never_proven(&self, limit: i64) -> Result<usize, InternalError> {
+    pub async fn sweep_never_proven(&self, limit: i64) -> Result<usize, InternalError> {
         let before = self.auth.clock().now().minus(NEVER_PROVEN_KEPT);
         let swept =
             self.auth.database().write_returning(store::sweep_never_proven(before, limit)).await;

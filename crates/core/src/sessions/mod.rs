@@ -31,6 +31,9 @@ pub struct Proof {
     /// `amr` values (RFC 8176), e.g. `pwd`.
     pub(crate) methods: Vec<&'static str>,
     pub(crate) proven_at: Timestamp,
+    /// The account's `security_version` as read together with the credential; tokens carry it,
+    /// and "end all" revokes what is below the one it raised it to.
+    pub(crate) security_version: i64,
     /// What must be true in the session's batch (the account unchanged since it was read) and
     /// what is written with it (audit, notices). Begins with a must-change statement.
     pub(crate) batch: Batch,

@@ -65,6 +65,7 @@ impl SignIn<'_> {
             number: found.number,
             methods: vec!["pwd"],
             proven_at: now,
+            security_version: found.security_version,
             batch,
         };
         self.end_somebody_elses_session(&found, attempt).await?;
