@@ -41,6 +41,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::credentials::password::Hashing;
 use crate::database::{Database, DatabaseUrl};
 use crate::error::InternalError;
 use crate::ports::{Clock, MailTransport, Random, SystemClock, SystemRandom};
@@ -59,6 +60,7 @@ struct Inner {
     random: Arc<dyn Random>,
     database: Database,
     secrets: Secrets,
+    hashing: Hashing,
     mail: Arc<dyn MailTransport>,
     network_limits: limits::NetworkLimits,
     outbox: messages::Outbox,
@@ -150,6 +152,10 @@ impl Auth {
 
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.inner.secrets
+    }
+
+    pub(crate) fn hashing(&self) -> &Hashing {
+        &self.inner.hashing
     }
 }
 
@@ -244,6 +250,7 @@ impl AuthBuilder {
         }
         let mail = self.mail.unwrap_or_else(|| Arc::new(messages::LogTransport));
         let network_limits = limits::NetworkLimits::new(&self.settings.limits, &self.clock);
+        let hashing = Hashing::new(&self.settings.passwords);
         let auth = Auth {
             inner: Arc::new(Inner {
                 network_limits,
@@ -252,6 +259,7 @@ impl AuthBuilder {
                 random: self.random,
                 database,
                 secrets,
+                hashing,
                 mail,
                 outbox,
             }),

@@ -223,8 +223,20 @@ impl Settings {
         unless(passwords.queue >= 1, "passwords.queue", "must be 1 or more");
         unless(passwords.argon2_passes >= 1, "passwords.argon2_passes", "must be 1 or more");
         unless(passwords.argon2_lanes >= 1, "passwords.argon2_lanes", "must be 1 or more");
+        unless(passwords.argon2_lanes <= 64, "passwords.argon2_lanes", "must be 64 or less");
         unless(
-            passwords.argon2_memory_kib >= 8 * passwords.argon2_lanes.max(1),
+            passwords.argon2_memory_kib <= 131_072,
+            "passwords.argon2_memory_kib",
+            "must be 131072 (128 MiB) or less: sign-ins would exhaust the machine",
+        );
+        unless(
+            u64::from(passwords.argon2_memory_kib) * u64::from(passwords.argon2_passes)
+                <= 1_048_576,
+            "passwords.argon2_passes",
+            "times argon2_memory_kib must be 1048576 or less: a sign-in would take seconds",
+        );
+        unless(
+            passwords.argon2_memory_kib >= passwords.argon2_lanes.max(1).saturating_mul(8),
             "passwords.argon2_memory_kib",
             "must be at least 8 KiB for each lane (RFC 9106 §3.1)",
         );

@@ -2,9 +2,19 @@
 //!
 //! A fixed number of threads at low priority, each with one reused memory block; a bounded
 //! queue, fair between client networks. Hashes of other systems verify and are upgraded at the
-//! next sign-in. Stored hashes are sealed with the master key.
+//! next sign-in. Stored hashes are sealed with the master key. An unknown account costs what a
+//! known one does.
 
-use std::time::Duration;
+mod fair_queue;
+mod gate;
+mod mix;
+mod recipe;
+mod rules;
+mod store;
+mod stored;
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
 use crate::Auth;
 use crate::client::Network;
@@ -12,6 +22,8 @@ use crate::database::Statement;
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::ports::Token;
+use crate::secrets::Place;
+use crate::settings::PasswordSettings;
 use crate::time::Timestamp;
 
 /// Why a password cannot be taken as a new one.
@@ -60,26 +72,54 @@ pub enum Verdict {
     Wrong,
 }
 
+/// What stays between calls: the gate's threads, and what is known of the stored kinds.
+pub(crate) struct Hashing {
+    gate: gate::Gate,
+    mix: mix::Mix,
+    today: recipe::Function,
+}
+
+impl Hashing {
+    /// As the settings say; costs nothing before the first hash.
+    pub(crate) fn new(settings: &PasswordSettings) -> Self {
+        Self {
+            gate: gate::Gate::new(settings),
+            mix: mix::Mix::new(),
+            today: recipe::Function::today(settings),
+        }
+    }
+}
+
 /// The passwords of an `Auth`.
 pub struct Passwords<'a> {
     pub(crate) auth: &'a Auth,
 }
 
 impl Passwords<'_> {
-    /// Checks a new password against the rules; `about` holds the person's own address and names.
+    /// Checks a new password against the rules; `about` holds the person's own address and
+    /// names, of which an address's local part counts as one.
     pub fn check_new(&self, password: &Token, about: &[&str]) -> Result<(), PasswordProblem> {
-        todo!("{password:?} {about:?}")
+        rules::check_new(password, self.auth.settings().passwords.least_length, about)
     }
 
     /// Whether the gate would take one more piece of work from this network now. Asked before
     /// anything is written, so a flood is turned away at no cost.
     pub fn admit(&self, network: Network) -> Result<(), GateError> {
-        todo!("{network:?}")
+        self.auth.hashing().gate.admit(network)
     }
 
     /// Hashes a new password with today's parameters (PHC string, not sealed).
     pub async fn hash(&self, password: &Token, network: Network) -> Result<StoredHash, GateError> {
-        todo!("{password:?} {network:?}")
+        let hashing = self.auth.hashing();
+        let password = rules::normalised(password)
+            .ok_or_else(|| InternalError::fault("a password was not checked before hashing"))?;
+        let recipe = recipe::Recipe {
+            function: hashing.today,
+            salt: self.auth.random().bytes::<{ recipe::OUR_SALT }>().to_vec(),
+            length: recipe::OUR_OUTPUT,
+        };
+        let output = hashing.gate.derive(recipe.clone(), password, network).await?;
+        Ok(StoredHash(Token::new(stored::phc_string(&recipe, &output)?)))
     }
 
     /// Compares. Without a stored hash it does the same amount of work for nothing: the
@@ -91,27 +131,111 @@ impl Passwords<'_> {
         identifier_key: &str,
         network: Network,
     ) -> Result<Verdict, GateError> {
-        todo!("{:?} {password:?} {identifier_key} {network:?}", stored.is_some())
+        self.count_kinds_when_due();
+        let hashing = self.auth.hashing();
+        // Too long for any account alike, so this early answer tells nothing.
+        let Some(normalised) = rules::normalised(password) else { return Ok(Verdict::Wrong) };
+
+        let known = stored.and_then(parsed_or_logged);
+        let recipe = known
+            .as_ref()
+            .map_or_else(|| self.pretended(identifier_key), |parsed| parsed.recipe.clone());
+        // Other systems hash what was typed without normalising it.
+        let is_foreign = recipe.function != hashing.today;
+        let as_typed = is_foreign.then(|| rules::as_typed(password, &normalised)).flatten();
+
+        for form in std::iter::once(normalised).chain(as_typed) {
+            let output = hashing.gate.derive(recipe.clone(), form, network).await?;
+            if let Some(known) = known.as_ref().filter(|known| known.matches(&output)) {
+                return Ok(Verdict::Right { upgrade: known.is_dated(hashing.today) });
+            }
+        }
+        Ok(Verdict::Wrong)
     }
 
-    /// Seals a hash for its row and gives the statement that stores (or replaces) it.
+    /// Seals a hash for its row and gives the statement that stores (or replaces) it. A hash of
+    /// another system is taken as it is, if it is one that we can verify.
     pub fn store(
         &self,
         account: AccountId,
         hash: &StoredHash,
         now: Timestamp,
     ) -> Result<Statement, InternalError> {
-        todo!("{account:?} {:?} {now:?}", hash.0)
+        let text = hash.0.reveal();
+        let parsed = stored::Parsed::of(text)
+            .ok_or_else(|| InternalError::fault("a password hash of a form we do not verify"))?;
+        let row = account.uuid();
+        let sealed = self.auth.secrets().seal(place(row.as_bytes()), text.as_bytes())?;
+        Ok(store::upsert(account, sealed, parsed.recipe.function.to_string(), now))
     }
 
     /// Opens what the column `passwords.sealed_hash` holds for an account.
     pub fn open(&self, account: AccountId, sealed: &[u8]) -> Result<StoredHash, InternalError> {
-        todo!("{account:?} {sealed:?}")
+        let row = account.uuid();
+        let text = self.auth.secrets().open(place(row.as_bytes()), sealed)?;
+        let text = String::from_utf8(text)
+            .map_err(|_| InternalError::fault("a stored password hash is not text"))?;
+        Ok(StoredHash(Token::new(text)))
     }
 
     /// The statement that takes an account's password away (first proof by other means).
     #[must_use]
     pub fn remove(&self, account: AccountId) -> Statement {
-        todo!("{account:?}")
+        store::delete(account)
     }
+
+    /// Counts the stored kinds now, as otherwise happens in the background when one is asked
+    /// to pretend.
+    pub async fn count_kinds(&self) -> Result<(), InternalError> {
+        let counts = store::list_kinds(self.auth.database()).await?;
+        self.auth.hashing().mix.replace(counts);
+        Ok(())
+    }
+
+    /// How many passwords one slot hashes in a second with today's parameters, for an operator
+    /// who chooses them.
+    pub async fn measure(&self) -> Result<f64, GateError> {
+        const HASHES: u32 = 8;
+        let network = Network::of(Ipv4Addr::LOCALHOST.into());
+        let password = Token::new("a password of usual length".to_owned());
+        // The first one also pays for the thread and its memory.
+        self.hash(&password, network).await?;
+        let begun = Instant::now();
+        for _ in 0..HASHES {
+            self.hash(&password, network).await?;
+        }
+        Ok(f64::from(HASHES) / begun.elapsed().as_secs_f64())
+    }
+
+    fn pretended(&self, identifier_key: &str) -> recipe::Recipe {
+        let hashing = self.auth.hashing();
+        let digest = self.auth.secrets().digest("pretended hash", identifier_key.as_bytes());
+        hashing.mix.pick(digest, hashing.today).pretended()
+    }
+
+    /// Never on the path of a request: that would tell by its time.
+    fn count_kinds_when_due(&self) {
+        if !self.auth.hashing().mix.is_due(self.auth.clock().now()) {
+            return;
+        }
+        let auth = self.auth.clone();
+        tokio::spawn(async move {
+            if let Err(error) = auth.passwords().count_kinds().await {
+                tracing::warn!(%error, "the kinds of stored passwords could not be counted");
+            }
+        });
+    }
+}
+
+/// A hash that cannot be read is as good as none; the operator has to know of it.
+fn parsed_or_logged(stored: &StoredHash) -> Option<stored::Parsed> {
+    let parsed = stored::Parsed::of(stored.0.reveal());
+    if parsed.is_none() {
+        tracing::error!("a stored password hash is of a form we do not verify");
+    }
+    parsed
+}
+
+fn place(row: &[u8]) -> Place<'_> {
+    Place { table: "passwords", column: "sealed_hash", row }
 }

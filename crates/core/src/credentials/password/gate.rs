@@ -1,0 +1,258 @@
+//! The hash gate: all hashing passes through a fixed number of threads.
+//!
+//! Hashing is the one thing a stranger can make us do that costs real time and memory, so both
+//! are fixed beforehand. The threads run at low priority and keep one block of memory each;
+//! what waits is bounded, and who would wait too long is told so at once. A piece of work
+//! belongs to its thread, not to the request: a client that hangs up frees no slot and so
+//! gains nothing. Hashes of other systems that need more memory than a slot keeps run one at a
+//! time in a slot of their own, whose memory is given back after each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::GateError;
+use super::fair_queue::FairQueue;
+use super::recipe::{Memory, Recipe};
+use crate::client::Network;
+use crate::error::InternalError;
+use crate::settings::PasswordSettings;
+
+/// What comes out of a recipe.
+type Output = Zeroizing<Vec<u8>>;
+
+/// How much lower than ordinary the threads' priority is (`nice`).
+const NICENESS: i32 = 10;
+/// Enough for every function; they keep their tables on the heap.
+const STACK_BYTES: usize = 512 * 1_024;
+
+/// Where passwords are hashed.
+pub(super) struct Gate {
+    light: Arc<Slots>,
+    heavy: Arc<Slots>,
+    slot_memory_kib: u32,
+}
+
+impl Gate {
+    /// No thread runs and no memory is taken before the first piece of work.
+    pub(super) fn new(settings: &PasswordSettings) -> Self {
+        // About what a core of these years takes; measured from the first hash on.
+        let work = u64::from(settings.argon2_memory_kib) * u64::from(settings.argon2_passes);
+        let light = Slots::new("hash", settings.slots, settings, Duration::from_nanos(700 * work));
+        let heavy = Slots::new("hash-heavy", 1, settings, Duration::from_millis(500));
+        Self {
+            light: Arc::new(light),
+            heavy: Arc::new(Slots { keeps_memory: false, ..heavy }),
+            slot_memory_kib: settings.argon2_memory_kib,
+        }
+    }
+
+    /// Whether one more ordinary piece of work would be taken now.
+    pub(super) fn admit(&self, network: Network) -> Result<(), GateError> {
+        self.light.admit(&self.light.lock(), network)
+    }
+
+    /// Waits for a slot and does the work there.
+    pub(super) async fn derive(
+        &self,
+        recipe: Recipe,
+        password: Zeroizing<String>,
+        network: Network,
+    ) -> Result<Output, GateError> {
+        let slots =
+            if recipe.function.fits_slot(self.slot_memory_kib) { &self.light } else { &self.heavy };
+        let (answer, outcome) = oneshot::channel();
+        let taken_at = Instant::now();
+        slots.take(network, Piece { recipe, password, taken_at, answer })?;
+        outcome.await.unwrap_or_else(|_| Err(InternalError::fault("the hash gate stopped").into()))
+    }
+}
+
+impl Drop for Gate {
+    /// The threads end after what they have in hand; nobody waits for what is still queued.
+    fn drop(&mut self) {
+        for slots in [&self.light, &self.heavy] {
+            let mut state = slots.lock();
+            state.is_closed = true;
+            state.queue = FairQueue::new();
+            slots.wake.notify_all();
+        }
+    }
+}
+
+/// One password to hash, and where the result goes.
+struct Piece {
+    recipe: Recipe,
+    password: Zeroizing<String>,
+    taken_at: Instant,
+    answer: oneshot::Sender<Result<Output, GateError>>,
+}
+
+/// Threads that share one queue.
+struct Slots {
+    name: &'static str,
+    count: usize,
+    keeps_memory: bool,
+    longest_wait: Duration,
+    most_waiting: usize,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+struct State {
+    queue: FairQueue<Piece>,
+    /// How long one piece takes, as the last dozen did.
+    mean: Duration,
+    started: usize,
+    idle: usize,
+    is_closed: bool,
+}
+
+impl Slots {
+    fn new(name: &'static str, count: usize, settings: &PasswordSettings, guess: Duration) -> Self {
+        Self {
+            name,
+            count,
+            keeps_memory: true,
+            longest_wait: settings.longest_wait,
+            most_waiting: settings.queue,
+            state: Mutex::new(State {
+                queue: FairQueue::new(),
+                mean: guess,
+                started: 0,
+                idle: 0,
+                is_closed: false,
+            }),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// Nothing that can panic runs under the lock, so a poisoned one is still whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admit(&self, state: &State, network: Network) -> Result<(), GateError> {
+        if state.queue.len() < state.idle {
+            return Ok(());
+        }
+        let wait = self.wait(state, network);
+        let is_full = state.queue.len() >= self.most_waiting && !state.queue.can_shed_for(network);
+        if wait > self.longest_wait || is_full {
+            return Err(turned_away(self.name, wait));
+        }
+        Ok(())
+    }
+
+    /// How long the next piece of this network would wait.
+    fn wait(&self, state: &State, network: Network) -> Duration {
+        let ahead = state.queue.ahead_of(network) / self.count.max(1);
+        state.mean.saturating_mul(u32::try_from(ahead).unwrap_or(u32::MAX))
+    }
+
+    /// Queues a piece, or says at once that it would wait too long.
+    fn take(self: &Arc<Self>, network: Network, piece: Piece) -> Result<(), GateError> {
+        let mut state = self.lock();
+        self.admit(&state, network)?;
+        self.start_threads(&mut state)?;
+        if state.queue.len() >= self.most_waiting
+            && let Some(shed) = state.queue.shed_for(network)
+        {
+            let wait = self.wait(&state, network);
+            let _ = shed.answer.send(Err(turned_away(self.name, wait)));
+        }
+        state.queue.push(network, piece);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Starts the threads that do not run yet; one that runs is enough to go on with.
+    fn start_threads(self: &Arc<Self>, state: &mut State) -> Result<(), InternalError> {
+        while state.started < self.count {
+            let slots = Arc::clone(self);
+            let thread = thread::Builder::new().name(self.name.to_owned()).stack_size(STACK_BYTES);
+            match thread.spawn(move || slots.work()) {
+                Ok(_) => state.started += 1,
+                Err(error) if state.started == 0 => return Err(InternalError::unavailable(error)),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// A thread's life.
+    fn work(&self) {
+        lower_priority();
+        let mut memory = Memory::default();
+        let mut took = None;
+        while let Some(piece) = self.next(took) {
+            let begun = Instant::now();
+            // A thread that died would take its slot along for good.
+            let derived = catch_unwind(AssertUnwindSafe(|| {
+                piece.recipe.derive(piece.password.as_bytes(), &mut memory)
+            }))
+            .unwrap_or_else(|_| Err(InternalError::fault("a hash function panicked")));
+            if !self.keeps_memory {
+                memory.release();
+            }
+            took = Some(begun.elapsed());
+            // Who asked may be gone by now; the work was theirs all the same.
+            let _ = piece.answer.send(derived.map_err(GateError::from));
+        }
+    }
+
+    /// Waits for the next piece that somebody still wants; `None` when the gate is gone.
+    fn next(&self, took: Option<Duration>) -> Option<Piece> {
+        let mut state = self.lock();
+        if let Some(took) = took {
+            state.mean = (state.mean * 7 + took) / 8;
+            metrics::histogram!("ironlatch_hash_seconds", "slot" => self.name).record(took);
+        }
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            while let Some(piece) = state.queue.pop() {
+                if piece.answer.is_closed() {
+                    continue;
+                }
+                // Others took their turns before: what was promised at the door no longer
+                // holds, and an answer this late helps nobody.
+                let waited = piece.taken_at.elapsed();
+                if waited > self.longest_wait * 2 {
+                    let _ = piece.answer.send(Err(turned_away(self.name, waited)));
+                    continue;
+                }
+                metrics::histogram!("ironlatch_hash_wait_seconds", "slot" => self.name)
+                    .record(waited);
+                return Some(piece);
+            }
+            state.idle += 1;
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+}
+
+/// By then, what waits now will be done. In whole seconds, as `Retry-After` has them
+/// (RFC 9110 §10.2.3), and never at once.
+fn turned_away(slot: &'static str, wait: Duration) -> GateError {
+    metrics::counter!("ironlatch_hashes_turned_away_total", "slot" => slot).increment(1);
+    GateError::Busy { retry_after: Duration::from_secs(wait.as_secs() + 1) }
+}
+
+/// Everything else a server does goes first. Linux counts priorities by thread; elsewhere the
+/// call would slow the whole process, so it is left out.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS)
+    {
+        tracing::warn!(%error, "hashing threads run at ordinary priority");
+    }
+}
