@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::sessions::Lifetimes;
 use crate::time::{days, hours, minutes, seconds};
 
 /// Everything the core can be told.
@@ -108,6 +107,17 @@ pub struct TokenSettings {
     pub algorithm: SigningAlgorithm,
     /// Lifetimes on `/api/auth/*`.
     pub api: Lifetimes,
+}
+
+/// How long the tokens of a door live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of an access token.
+    pub access: Duration,
+    /// Of a session that is not used.
+    pub idle: Duration,
+    /// Of a session in any case.
+    pub absolute: Duration,
 }
 
 /// Algorithms for access tokens (RFC 7518 §3.1, RFC 8037 §3.1).

@@ -19,6 +19,7 @@ use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
+pub use crate::settings::Lifetimes;
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, Chain, TokenError};
 
@@ -37,17 +38,6 @@ pub struct Proof {
     /// What must be true in the session's batch (the account unchanged since it was read) and
     /// what is written with it (audit, notices). Begins with a must-change statement.
     pub(crate) batch: Batch,
-}
-
-/// How long the tokens of a door live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lifetimes {
-    /// Of an access token.
-    pub access: Duration,
-    /// Of a session that is not used.
-    pub idle: Duration,
-    /// Of a session in any case.
-    pub absolute: Duration,
 }
 
 /// Which way a session was opened through; decides lifetimes.
