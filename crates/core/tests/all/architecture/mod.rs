@@ -362,3 +362,43 @@ fn each_rule_finds_its_breach() {
         assert!(!rule(&house).is_empty(), "{wanted}: did not see {text:?} in {path}");
     }
 }
+
+/// Tables and columns of the migrations, and those of `docs/schema.md`.
+#[test]
+fn the_schema_is_documented_to_the_last_column() {
+    let mut built = std::collections::BTreeSet::new();
+    for engine in ["sqlite", "postgres"] {
+        let folder = workspace().join("crates/core/migrations").join(engine);
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let mut table = "";
+            for line in text.lines() {
+                if let Some(rest) = line.strip_prefix("CREATE TABLE ") {
+                    table = name(rest);
+                } else if let Some(column) = line.strip_prefix("    ").filter(|_| !table.is_empty())
+                {
+                    let column = name(column);
+                    let is_column = column.starts_with(|c: char| c.is_ascii_lowercase());
+                    built.extend(is_column.then(|| format!("{table}.{column}")));
+                } else {
+                    table = "";
+                }
+            }
+        }
+    }
+    let document = std::fs::read_to_string(workspace().join("docs/schema.md")).unwrap();
+    let mut written = std::collections::BTreeSet::new();
+    let mut table = "";
+    for line in document.lines() {
+        if let Some(rest) = line.strip_prefix("## `") {
+            table = name(rest);
+        } else if let Some(rest) = line.strip_prefix("| `") {
+            written.insert(format!("{table}.{}", name(rest)));
+        }
+    }
+    // Made by the runner, not by a migration.
+    written.retain(|column| !column.starts_with("schema_migrations."));
+    let wrong: Vec<_> = written.symmetric_difference(&built).collect();
+    assert!(wrong.is_empty(), "built or documented, but not both: {wrong:?}");
+    assert!(built.len() > 50, "the migrations were not read");
+}
