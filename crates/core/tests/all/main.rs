@@ -2,3 +2,5 @@
 
 mod architecture;
 mod database;
+mod engines;
+mod messages;
