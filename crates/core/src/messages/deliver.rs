@@ -121,7 +121,7 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
 /// One try at one message, and what became of it.
 async fn attempt(auth: &Auth, message: &Leased) {
     let now = auth.clock().now();
-    if now >= message.leased_until {
+    if now >= message.held_until {
         return;
     }
     let outcome = if now >= message.expires_at {

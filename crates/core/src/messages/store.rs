@@ -32,7 +32,7 @@ pub(super) struct Leased {
     pub(super) template: String,
     pub(super) sealed_body: Vec<u8>,
     pub(super) expires_at: Timestamp,
-    pub(super) leased_until: Timestamp,
+    pub(super) held_until: Timestamp,
 }
 
 /// How a message ended, as stored.
@@ -138,7 +138,7 @@ pub(super) async fn lease(
     rows.iter().map(|row| leased(row, lease, until)).collect()
 }
 
-fn leased(row: &Row, lease: LeaseId, leased_until: Timestamp) -> Result<Leased, InternalError> {
+fn leased(row: &Row, lease: LeaseId, held_until: Timestamp) -> Result<Leased, InternalError> {
     Ok(Leased {
         id: row.id(0)?,
         lease,
@@ -147,7 +147,7 @@ fn leased(row: &Row, lease: LeaseId, leased_until: Timestamp) -> Result<Leased, 
         template: row.text(3)?,
         sealed_body: row.bytes(4)?,
         expires_at: row.time(5)?,
-        leased_until,
+        held_until,
     })
 }
 

@@ -13,6 +13,8 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -244,12 +246,24 @@ fn sentence(step: &str, error: &Error) -> String {
 fn tls_parameters(settings: &SmtpSettings) -> Result<TlsParameters, Mistake> {
     let mut tls = TlsParameters::builder(settings.host.clone())
         .certificate_store(CertificateStore::WebpkiRoots);
-    if let Some(pem) = &settings.authority {
-        let authority = Certificate::from_pem(pem)
-            .map_err(|_| mistake("mail.smtp.authority", "must be certificates in PEM"))?;
+    for authority in authorities(settings)? {
         tls = tls.add_root_certificate(authority);
     }
     tls.build().map_err(|error| mistake("mail.smtp", &format!("TLS cannot be set up: {error}")))
+}
+
+/// The operator's own authorities. `lettre` takes a file without certificates for an empty list;
+/// here it is a mistake.
+fn authorities(settings: &SmtpSettings) -> Result<Vec<Certificate>, Mistake> {
+    let Some(pem) = &settings.authority else { return Ok(Vec::new()) };
+    let wrong = || mistake("mail.smtp.authority", "must be certificates in PEM");
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|_| wrong())?;
+    if found.is_empty() {
+        return Err(wrong());
+    }
+    let der = found.into_iter().map(|one| Certificate::from_der(one.to_vec()));
+    der.collect::<Result<_, _>>().map_err(|_| wrong())
 }
 
 const fn usual_port(security: SmtpSecurity) -> u16 {

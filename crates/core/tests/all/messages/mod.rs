@@ -79,4 +79,3 @@ fn mail(to: &str) -> Mail {
         html: "<p>Grüße</p>\n<a href=\"https://auth.example.com/\">here</a>\n".to_owned(),
     }
 }
-

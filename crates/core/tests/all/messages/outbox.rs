@@ -132,7 +132,8 @@ async fn r11_after_an_hour_without_a_mail_server_nothing_is_lost_or_doubled() {
         assert_eq!(post.copies().len(), 100);
         assert!(post.copies().values().all(|copies| *copies == 1));
         assert!(post.taken().iter().all(|to| to.starts_with("notice")), "no late code");
-        let expired = rows(&auth).await.iter().filter(|row| row.1.as_deref() == Some("expired")).count();
+        let expired =
+            rows(&auth).await.iter().filter(|row| row.1.as_deref() == Some("expired")).count();
         assert_eq!(expired, 50);
     })
     .await;

@@ -139,7 +139,9 @@ async fn b17_line_breaks_reach_no_server() {
 
 #[test]
 fn the_key_travels_only_encrypted_and_is_never_shown() {
-    for url in ["http://api.example.com", "ftp://127.0.0.1", "nonsense", "http://localhost.evil.example"] {
+    for url in
+        ["http://api.example.com", "ftp://127.0.0.1", "nonsense", "http://localhost.evil.example"]
+    {
         let mut settings = SendGridSettings::new(Token::new("SG.key".to_owned()));
         url.clone_into(&mut settings.base_url);
         assert!(SendGrid::new(&settings).is_err(), "{url}");

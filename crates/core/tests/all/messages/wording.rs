@@ -50,7 +50,8 @@ async fn the_verification_mail_says_what_the_contract_wants() {
     assert_eq!(mail.subject, "Verify your email");
     assert_eq!(mail.from, "Ironlatch <noreply@localhost>");
     assert_eq!(mail.link(), LINK);
-    for words in ["Hello", "confirm", "24 hours", "2 January 2026 at 00:00 UTC", "ignore this mail"] {
+    for words in ["Hello", "confirm", "24 hours", "2 January 2026 at 00:00 UTC", "ignore this mail"]
+    {
         assert!(mail.text.contains(words), "{words} is missing in the text:\n{}", mail.text);
         assert!(mail.html.contains(words), "{words} is missing in the HTML");
     }
@@ -99,7 +100,10 @@ fn load(folder: &Path) -> Result<(), Vec<String>> {
         templates: Some(folder.to_owned()),
     };
     let mistakes = |mistakes: Vec<ironlatch_core::settings::Mistake>| {
-        mistakes.into_iter().map(|mistake| format!("{}: {}", mistake.key, mistake.sentence)).collect()
+        mistakes
+            .into_iter()
+            .map(|mistake| format!("{}: {}", mistake.key, mistake.sentence))
+            .collect()
     };
     Templates::load(&settings).map(drop).map_err(mistakes)
 }
@@ -127,7 +131,9 @@ fn single_files_can_be_overridden_and_broken_ones_are_named_at_start() {
         match (load(folder.path()), complaint) {
             (Ok(()), None) => {}
             (Err(mistakes), Some(complaint)) => {
-                let named = mistakes.iter().any(|m| m.starts_with("mail.templates") && m.contains(complaint));
+                let named = mistakes
+                    .iter()
+                    .any(|m| m.starts_with("mail.templates") && m.contains(complaint));
                 assert!(named, "{name} {text:?}: {mistakes:?}");
             }
             (answer, _) => panic!("{name} {text:?}: {answer:?}"),
