@@ -10,17 +10,22 @@
 //! (PostgreSQL) and `commit_marker` (SQLite).
 
 mod migrations;
+mod postgres;
 mod sqlite;
 mod statement;
 mod value;
 
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use statement::{Batch, Statement};
 pub use value::{Cell, Row, Value};
 
 use crate::error::InternalError;
 use crate::ports::{Clock, Random};
+use postgres::Postgres;
 use sqlite::Sqlite;
 
 /// Why a batch was not written. Nothing of it remains.
@@ -52,20 +57,27 @@ impl WriteError {
 }
 
 /// Where to find the database: `sqlite:PATH` or `postgres://…`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DatabaseUrl(pub String);
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold a password.
+        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
+        write!(out, "DatabaseUrl({scheme}:…)")
+    }
+}
 
 /// A handle on the store; cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     engine: Engine,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
 }
 
 #[derive(Clone)]
 enum Engine {
     Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
 }
 
 impl Database {
@@ -75,10 +87,12 @@ impl Database {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, InternalError> {
-        let now = clock.now();
         let engine = match url.0.split_once(':') {
-            Some(("sqlite", address)) => {
-                Engine::Sqlite(Arc::new(Sqlite::open(address, now, &*random).await?))
+            Some(("sqlite", path)) => {
+                Engine::Sqlite(Arc::new(Sqlite::open(path, clock.now(), &*random).await?))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                Engine::Postgres(Arc::new(Postgres::open(&url.0, clock, random).await?))
             }
             _ => {
                 return Err(InternalError::fault(
@@ -86,13 +100,14 @@ impl Database {
                 ));
             }
         };
-        Ok(Self { engine, clock, random })
+        Ok(Self { engine })
     }
 
     /// Runs one `SELECT`.
     pub async fn read(&self, statement: Statement) -> Result<Vec<Row>, InternalError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(statement).await,
+            Engine::Postgres(postgres) => postgres.read(&statement).await,
         }
     }
 
@@ -109,6 +124,7 @@ impl Database {
         }
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(batch).await,
+            Engine::Postgres(postgres) => postgres.write(&batch).await,
         }
     }
 
@@ -117,5 +133,43 @@ impl Database {
         let mut batch = Batch::new();
         batch.add_returning(statement);
         self.write(batch).await
+    }
+
+    /// The engine's name, `sqlite` or `postgres`, for logs and metrics.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// How far the database server's clock and ours are apart; `None` where both are the same
+    /// machine's. A node that differs by more than 5 s must not serve.
+    pub async fn clock_skew(&self) -> Result<Option<Duration>, InternalError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(None),
+            Engine::Postgres(postgres) => postgres.clock_skew().await.map(Some),
+        }
+    }
+
+    /// Removes what past batches left for looking them up, a bounded number a call, and answers
+    /// how many; call again until it answers 0.
+    pub async fn delete_old_batches(&self) -> Result<u64, InternalError> {
+        match &self.engine {
+            Engine::Sqlite(_) => Ok(0),
+            Engine::Postgres(postgres) => postgres.delete_old_batches().await,
+        }
+    }
+
+    /// Copies an embedded database into a new file, while it is in use. PostgreSQL has tools of
+    /// its own for that.
+    pub async fn backup(&self, target: &Path) -> Result<(), InternalError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.backup(target).await,
+            Engine::Postgres(_) => Err(InternalError::fault(
+                "back up PostgreSQL with its own tools, e.g. pg_dump or pg_basebackup",
+            )),
+        }
     }
 }

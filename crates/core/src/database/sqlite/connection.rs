@@ -81,6 +81,26 @@ pub(super) fn reader(path: &Path) -> Result<Connection, InternalError> {
     Ok(connection)
 }
 
+/// Copies a database that may be in use into a file that must not exist yet.
+pub(super) fn copy(source: &Path, target: &Path) -> Result<(), InternalError> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        InternalError::unavailable(format_args!("cannot write {}: {error}", target.display()))
+    };
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(target)
+        .map_err(|error| cannot(&error))?;
+    let name = target.to_str().ok_or_else(|| cannot(&"its name is not UTF-8"))?;
+    writer(source)?.execute("VACUUM INTO ?1", [name]).map_err(|error| cannot(&error))?;
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(target)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| File::open(folder.unwrap_or(Path::new(".")))?.sync_all())
+        .map_err(|error| cannot(&error))
+}
+
 fn raw(path: &Path) -> rusqlite::Result<Connection> {
     // `NO_MUTEX`: a connection never leaves its thread. No URI: a path may hold `?`.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

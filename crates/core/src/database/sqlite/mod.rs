@@ -7,7 +7,7 @@ mod session;
 mod text;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -67,6 +67,13 @@ impl Sqlite {
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         jobs.send(Job { batch, answer }).map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
+    }
+
+    /// A consistent copy in a new file only we can read, synchronised before this answers.
+    pub(super) async fn backup(&self, target: &Path) -> Result<(), InternalError> {
+        let (source, target) = (self.path.clone(), target.to_owned());
+        let copying = tokio::task::spawn_blocking(move || connection::copy(&source, &target));
+        copying.await.map_err(InternalError::fault)?
     }
 }
 
