@@ -9,10 +9,14 @@
 
 mod auth;
 mod clock;
+mod engines;
 mod inbox;
+mod postgres;
 
 pub use auth::{
     MASTER_KEY, PASSWORD, TestAccount, TestAuth, TestAuthBuilder, address, cheap_settings, client,
 };
 pub use clock::{MovedClock, START};
+pub use engines::{each_engine, on_postgres, on_sqlite};
 pub use inbox::{Inbox, Received};
+pub use postgres::{PostgresDatabase, PostgresServer, empty_postgres, postgres};

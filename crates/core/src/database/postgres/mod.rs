@@ -155,7 +155,7 @@ impl Postgres {
 
     /// Longer with each attempt, and never the same for two that met.
     fn pause(&self, attempt: u32) -> Duration {
-        let [most] = [5_u64 << attempt.min(6)];
+        let most = 5_u64 << attempt.min(6);
         let chance = u64::from(u16::from_be_bytes(self.random.bytes()));
         Duration::from_micros(most * 1_000 * (chance + 1) / 65_536)
     }
