@@ -64,6 +64,8 @@ struct Inner {
     mail: Arc<dyn MailTransport>,
     network_limits: limits::NetworkLimits,
     outbox: messages::Outbox,
+    tokens: tokens::State,
+    sessions: sessions::State,
 }
 
 impl Auth {
@@ -254,6 +256,8 @@ impl AuthBuilder {
         let auth = Auth {
             inner: Arc::new(Inner {
                 network_limits,
+                tokens: tokens::State::new(&secrets, &self.settings),
+                sessions: sessions::State::new(),
                 settings: self.settings,
                 clock: self.clock,
                 random: self.random,
@@ -264,7 +268,7 @@ impl AuthBuilder {
                 outbox,
             }),
         };
-        auth.tokens().load().await?;
+        auth.sessions().open().await?;
         Ok(auth)
     }
 }

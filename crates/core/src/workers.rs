@@ -18,6 +18,8 @@ use crate::time::{hours, seconds};
 const OUTBOX_PAUSE: Duration = seconds(1);
 /// How often this node asks what other nodes revoked (design: within half a second).
 const FEED_PAUSE: Duration = Duration::from_millis(500);
+/// How often last uses are written.
+const LAST_USE_PAUSE: Duration = seconds(60);
 /// How often the gauges are told.
 const MEASURE_PAUSE: Duration = seconds(15);
 /// How often each room's old rows are swept.
@@ -32,6 +34,7 @@ const STOP_WITHIN: Duration = seconds(5);
 
 /// Keeps the background tasks alive; [`Workers::stop`] lets them finish what they hold.
 pub struct Workers {
+    auth: Auth,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -41,13 +44,16 @@ impl Workers {
     #[must_use]
     pub fn start(auth: &Auth) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let mut workers = Self { stop, tasks: JoinSet::new() };
+        let mut workers = Self { auth: auth.clone(), stop, tasks: JoinSet::new() };
         workers.spawn(outbox(auth.clone(), stopped.clone()));
         workers.repeat(auth, "measuring the outbox", MEASURE_PAUSE, |auth| async move {
             auth.messages().measure().await
         });
         workers.repeat(auth, "the revocation feed", FEED_PAUSE, |auth| async move {
-            auth.sessions().catch_up().await
+            auth.sessions().poll_feed().await
+        });
+        workers.repeat(auth, "last uses", LAST_USE_PAUSE, |auth| async move {
+            auth.sessions().flush_last_use().await
         });
         workers.repeat(auth, "sweeping", SWEEP_PAUSE, sweep);
         workers
@@ -60,6 +66,9 @@ impl Workers {
         if timeout(STOP_WITHIN, all_done).await.is_err() {
             tracing::warn!("background tasks did not finish in time; their leases run out");
             self.tasks.shutdown().await;
+        }
+        if let Err(error) = self.auth.sessions().flush_last_use().await {
+            tracing::warn!(%error, "the last uses of sessions are not written");
         }
     }
 
@@ -112,6 +121,7 @@ async fn outbox(auth: Auth, mut stopped: watch::Receiver<bool>) {
 async fn sweep(auth: Auth) -> Result<(), InternalError> {
     let limit = SWEPT_AT_ONCE;
     let swept = [
+        sweep_out(&auth, |auth| async move { auth.sessions().sweep(limit).await }).await,
         sweep_out(&auth, |auth| async move { auth.messages().sweep(limit).await }).await,
         sweep_out(&auth, |auth| async move { auth.one_time_codes().sweep(limit).await }).await,
         sweep_out(&auth, |auth| async move { auth.limits().sweep(limit).await }).await,

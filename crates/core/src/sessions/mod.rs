@@ -7,6 +7,15 @@
 //! Owns the tables `sessions`, `session_chains`, `revocation_feed` and `revocations`.
 
 mod account;
+mod cache;
+mod check;
+mod feed;
+mod last_use;
+mod refresh;
+mod revoke;
+mod rotation;
+mod start;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +23,13 @@ use std::time::Duration;
 pub use account::Account;
 
 use crate::Auth;
-use crate::client::Client;
-use crate::database::{Batch, WriteError};
+use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
 pub use crate::settings::Lifetimes;
 use crate::time::Timestamp;
-use crate::tokens::{AccessClaims, Chain, TokenError};
+use crate::tokens::{AccessClaims, TokenError};
 
 /// Evidence that a person has passed every step a sign-in asked of them.
 ///
@@ -150,6 +158,25 @@ pub enum EndReason {
     Operator,
 }
 
+impl EndReason {
+    /// The stored word; stable over releases.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::EndedByOwner => "ended_by_owner",
+            Self::TokenTheft => "token_theft",
+            Self::TokenFromTheFuture => "token_from_the_future",
+            Self::PasswordChanged => "password_changed",
+            Self::FirstProof => "first_proof",
+            Self::AccountClosed => "account_closed",
+            Self::TooMany => "too_many",
+            Self::Replaced => "replaced",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 /// A live session as its owner sees it in a list.
 #[derive(Debug, Clone)]
 pub struct SessionEntry {
@@ -174,108 +201,27 @@ pub struct Sessions<'a> {
     pub(crate) auth: &'a Auth,
 }
 
-impl Sessions<'_> {
-    /// Opens a session for somebody who has passed every step. `Conflict` means that the
-    /// account changed while they were proving themselves: they must start again.
-    pub async fn start(
-        &self,
-        proof: Proof,
-        door: Door,
-        client: &Client,
-    ) -> Result<Started, WriteError> {
-        let _ = (proof.batch, door, client);
-        todo!()
+impl<'a> Sessions<'a> {
+    fn state(&self) -> &'a State {
+        &self.auth.inner.sessions
     }
+}
 
-    /// Exchanges a refresh token by the rule of the design, section 5.
-    pub async fn refresh(
-        &self,
-        token: &str,
-        chain: Chain,
-        client: &Client,
-    ) -> Result<Refreshed, RefreshError> {
-        todo!("{token} {chain:?} {client:?}")
-    }
+/// What an `Auth` keeps in memory about sessions.
+pub(crate) struct State {
+    feed: feed::Feed,
+    accounts: cache::Accounts,
+    last_use: last_use::LastUse,
+}
 
-    /// Checks a bearer token: `exp`, key, session, account. Reads no database while its account
-    /// is cached.
-    pub async fn check(&self, access_token: &str) -> Result<Present, CheckError> {
-        todo!("{access_token}")
-    }
-
-    /// The account, from the cache or the store.
-    pub async fn account(&self, id: AccountId) -> Result<Option<Arc<Account>>, InternalError> {
-        todo!("{id:?}")
-    }
-
-    /// Ends whichever sessions the presented tokens belong to; tokens nobody knows are ignored.
-    /// Old refresh tokens of the session count, expired access tokens too.
-    pub async fn sign_out(
-        &self,
-        tokens: &PresentedTokens<'_>,
-        client: &Client,
-    ) -> Result<(), InternalError> {
-        todo!("{tokens:?} {client:?}")
-    }
-
-    /// The live sessions of an account, the newest first.
-    pub async fn list(&self, account: AccountId) -> Result<Vec<SessionEntry>, InternalError> {
-        todo!("{account:?}")
-    }
-
-    /// Ends one session of an account; `false` when it has no such live session.
-    pub async fn end(
-        &self,
-        account: AccountId,
-        session: SessionId,
-        client: &Client,
-    ) -> Result<bool, InternalError> {
-        todo!("{account:?} {session:?} {client:?}")
-    }
-
-    /// Ends all sessions of an account except one; answers how many were live. Sign-ins that
-    /// are still hashing do not survive it (`security_version` rises in the same batch, by the
-    /// `accounts` statement handed in).
-    pub async fn end_all(
-        &self,
-        account: AccountId,
-        except: Option<SessionId>,
-        reason: EndReason,
-        batch: Batch,
-    ) -> Result<(), WriteError> {
-        todo!("{account:?} {except:?} {reason:?} {batch:?}")
-    }
-
-    /// The statements that end all sessions of an account (except one) for somebody else's
-    /// batch: the rows, and the feed row, which must come last in it.
-    #[must_use]
-    pub fn end_all_statements(
-        &self,
-        account: AccountId,
-        except: Option<SessionId>,
-        reason: EndReason,
-        now: Timestamp,
-    ) -> Batch {
-        todo!("{account:?} {except:?} {reason:?} {now:?}")
-    }
-
-    /// The statements that tell every node to read an account anew; last in the batch.
-    #[must_use]
-    pub fn changed_statements(&self, account: AccountId, now: Timestamp) -> Batch {
-        todo!("{account:?} {now:?}")
-    }
-
-    /// Takes in what this node's own batch has just written to the feed, so that it holds here
-    /// at once and not after the next poll. Called after every batch with feed rows.
-    pub async fn catch_up(&self) -> Result<(), InternalError> {
-        todo!()
-    }
-
-    /// Whether this node may answer: the live set is loaded, polls succeed, and its clock agrees
-    /// with the database's within 5 s.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        todo!()
+impl State {
+    /// Nothing known yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            feed: feed::Feed::new(),
+            accounts: cache::Accounts::new(),
+            last_use: last_use::LastUse::default(),
+        }
     }
 }
 

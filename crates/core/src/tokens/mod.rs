@@ -3,17 +3,47 @@
 //! Access tokens are JWTs (`typ: at+jwt`, RFC 9068) signed with a published key that rotates.
 //! Refresh tokens are read only by us, so they are MACed, not signed (`typ: rt+jwt`, HS256
 //! under a subkey of the master key). Each reader takes exactly one `typ` and one set of
-//! algorithms (RFC 8725 §3.1, §3.11).
+//! algorithms (RFC 8725 §3.1, §3.11), and looks at no claim before the signature.
 //!
-//! Owns the table `signing_keys`.
+//! Owns the table `signing_keys`. A change of keys is told to every node through the
+//! revocation feed, so `Tokens::rotate` is written in `sessions`, whose table that is.
+
+mod access;
+mod compact;
+mod keys;
+mod refresh;
+mod store;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use data_encoding::BASE64URL_NOPAD;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
+
+use keys::{KeyRing, NewKey, PublishedKey, SigningKey};
+use refresh::RefreshTokens;
+use store::StoredKey;
 
 use crate::Auth;
+use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
-use crate::time::Timestamp;
+use crate::secrets::{Place, Secrets};
+use crate::settings::{Settings, SigningAlgorithm};
+use crate::time::{Timestamp, seconds};
+
+/// How much longer than its last token a key or a revocation is kept, for clocks that differ.
+pub(crate) const SLACK: Duration = seconds(60);
+
+/// Memory for tokens whose signatures were checked already.
+const REMEMBERED_BYTES: u64 = 32 * 1024 * 1024;
+/// What such a token costs besides its own text: claims and bookkeeping.
+const REMEMBERED_OVERHEAD: u64 = 400;
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +58,9 @@ pub struct AccessClaims {
     pub amr: Vec<String>,
     /// `auth_time`: when the person last proved who they are, in whole seconds.
     pub auth_time: i64,
+    /// `sv`: the account's `security_version` when the session began; ending all sessions of
+    /// an account revokes what is below the one it raised it to.
+    pub security_version: i64,
     /// `iat`, whole seconds.
     pub issued_at: i64,
     /// `exp`, whole seconds.
@@ -70,7 +103,7 @@ pub struct RefreshClaims {
     pub issued_at: i64,
     /// `exp`: the session's end if it is not used again, whole seconds.
     pub expires_at: i64,
-    /// `sub`, `user_id`, `amr`, `auth_time`: what a new access token repeats without a read.
+    /// `sub`; this and what follows is what a new access token repeats without a read.
     pub account: AccountId,
     /// `user_id`.
     pub number: i64,
@@ -78,6 +111,73 @@ pub struct RefreshClaims {
     pub amr: Vec<String>,
     /// `auth_time`.
     pub auth_time: i64,
+    /// `sv`.
+    pub security_version: i64,
+}
+
+impl Chain {
+    /// The word in tokens and columns.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Cookie => "cookie",
+            Self::Body => "body",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        [Self::Cookie, Self::Body].into_iter().find(|known| known.word() == word)
+    }
+}
+
+/// What an `Auth` keeps in memory about tokens.
+pub(crate) struct State {
+    ring: ArcSwap<KeyRing>,
+    refresh: RefreshTokens,
+    /// By the whole token, signature included: a signature is checked once.
+    remembered: Cache<Box<str>, Arc<Verified>, ByLength>,
+}
+
+impl State {
+    /// Nothing remembered, no keys loaded.
+    pub(crate) fn new(secrets: &Secrets, settings: &Settings) -> Self {
+        let key = Zeroizing::new(secrets.subkey("refresh-token"));
+        Self {
+            ring: ArcSwap::from_pointee(KeyRing::default()),
+            refresh: RefreshTokens::new(&key, &settings.public_url),
+            remembered: Cache::with_weighter(50_000, REMEMBERED_BYTES, ByLength),
+        }
+    }
+}
+
+/// An access token whose signature was checked.
+pub(crate) struct Verified {
+    pub(crate) claims: Arc<AccessClaims>,
+    key: Arc<str>,
+    /// When its use was last noted, whole seconds.
+    noted_at: AtomicI64,
+}
+
+impl Verified {
+    /// Whether its use should be noted again; true at most once in `every` seconds.
+    pub(crate) fn is_use_worth_noting(&self, now: Timestamp, every: i64) -> bool {
+        let now = now.seconds();
+        let last = self.noted_at.load(Ordering::Relaxed);
+        let due = now < last || now - last >= every;
+        if due {
+            self.noted_at.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+}
+
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Box<str>, Arc<Verified>> for ByLength {
+    fn weight(&self, token: &Box<str>, _: &Arc<Verified>) -> u64 {
+        token.len() as u64 + REMEMBERED_OVERHEAD
+    }
 }
 
 /// Tokens and keys of an `Auth`.
@@ -88,7 +188,9 @@ pub struct Tokens<'a> {
 impl Tokens<'_> {
     /// Signs an access token.
     pub fn write_access(&self, claims: &AccessClaims) -> Result<Token, InternalError> {
-        todo!("{claims:?}")
+        let ring = self.state().ring.load();
+        let key = ring.active.as_ref().ok_or_else(|| InternalError::fault("no signing key"))?;
+        access::write(claims, self.auth.random().bytes(), key, self.auth.settings())
     }
 
     /// Reads an access token: signature (remembered, bounded), `typ`, `iss`, `aud`, `exp`, and
@@ -98,34 +200,144 @@ impl Tokens<'_> {
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<AccessClaims>, TokenError> {
-        todo!("{token} {now:?}")
+        self.check_access(token, now).map(|verified| Arc::clone(&verified.claims))
+    }
+
+    /// As [`Tokens::read_access`], with what is remembered beside the claims.
+    pub(crate) fn check_access(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, TokenError> {
+        match self.genuine_access(token, now) {
+            Some(verified) if is_over(verified.claims.expires_at, now) => Err(TokenError::Expired),
+            Some(verified) => Ok(verified),
+            None => Err(match self.genuine_refresh(token) {
+                Some(claims) if is_over(claims.expires_at, now) => TokenError::Expired,
+                Some(_) => TokenError::WrongType,
+                None => TokenError::Invalid,
+            }),
+        }
+    }
+
+    /// An access token of ours, expired or not, as long as its key is published.
+    pub(crate) fn genuine_access(&self, token: &str, now: Timestamp) -> Option<Arc<Verified>> {
+        let ring = self.state().ring.load();
+        if let Some(verified) = self.state().remembered.get(token) {
+            return ring.find(&verified.key, now).is_some().then_some(verified);
+        }
+        compact::header(token)?;
+        let (claims, key) = access::read(token, &ring, now)?;
+        let verified =
+            Arc::new(Verified { claims: Arc::new(claims), key, noted_at: AtomicI64::new(0) });
+        self.state().remembered.insert(token.into(), Arc::clone(&verified));
+        Some(verified)
     }
 
     /// MACs a refresh token.
     pub fn write_refresh(&self, claims: &RefreshClaims) -> Result<Token, InternalError> {
-        todo!("{claims:?}")
+        let issuer = &self.auth.settings().public_url;
+        self.state().refresh.write(claims, self.auth.random().bytes(), issuer)
     }
 
     /// Reads a refresh token.
     pub fn read_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenError> {
-        todo!("{token} {now:?}")
+        match self.genuine_refresh(token) {
+            Some(claims) if is_over(claims.expires_at, now) => Err(TokenError::Expired),
+            Some(claims) => Ok(claims),
+            None => Err(match self.genuine_access(token, now) {
+                Some(other) if is_over(other.claims.expires_at, now) => TokenError::Expired,
+                Some(_) => TokenError::WrongType,
+                None => TokenError::Invalid,
+            }),
+        }
+    }
+
+    /// A refresh token of ours, expired or not.
+    pub(crate) fn genuine_refresh(&self, token: &str) -> Option<RefreshClaims> {
+        self.state().refresh.read(token)
     }
 
     /// The published keys as a JWK Set (RFC 7517 §5).
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        todo!()
+        let now = self.auth.clock().now();
+        let ring = self.state().ring.load();
+        let published = ring.published.iter().filter(|key| ring.find(&key.id, now).is_some());
+        serde_json::json!({ "keys": published.map(|key| key.jwk.clone()).collect::<Vec<_>>() })
     }
 
-    /// Makes a new signing key the active one. The old one verifies until its last token has
-    /// expired, or not at all any more when `compromised`.
-    pub async fn rotate(&self, compromised: bool) -> Result<(), InternalError> {
-        todo!("{compromised}")
-    }
-
-    /// Loads the keys, making the first one where there is none. Called at start and when the
-    /// revocation feed tells of a rotation.
+    /// Loads the keys. Called at start and when the revocation feed tells of a change.
     pub(crate) async fn load(&self) -> Result<(), InternalError> {
-        todo!()
+        let stored = store::list(self.auth.database(), self.auth.clock().now()).await?;
+        let mut ring = KeyRing::default();
+        for key in &stored {
+            let algorithm = SigningAlgorithm::of(&key.algorithm)
+                .ok_or_else(|| InternalError::fault("a signing key of an unknown algorithm"))?;
+            if key.retired_at.is_none() && ring.active.is_none() {
+                let private = self.auth.secrets().open(place(&key.id), &key.sealed_private)?;
+                let private = Zeroizing::new(private);
+                ring.active = Some(SigningKey::open(&key.id, algorithm, &private)?);
+            }
+            let settings = self.auth.settings();
+            let published =
+                PublishedKey::new(&key.public_jwk, algorithm, key.expires_at, settings)?;
+            ring.published.push(published);
+        }
+        self.state().ring.store(Arc::new(ring));
+        Ok(())
     }
+
+    /// Whether no key signs with the configured algorithm yet.
+    pub(crate) fn needs_key(&self) -> bool {
+        let wanted = self.auth.settings().tokens.algorithm;
+        self.state().ring.load().active.as_ref().is_none_or(|key| key.algorithm != wanted)
+    }
+
+    /// The statements that make a new key the signing one and retire the others; those go at
+    /// once and for good when `compromised`.
+    pub(crate) async fn rotation(
+        &self,
+        compromised: bool,
+        now: Timestamp,
+    ) -> Result<Batch, InternalError> {
+        let algorithm = self.auth.settings().tokens.algorithm;
+        let new = tokio::task::spawn_blocking(move || NewKey::generate(algorithm))
+            .await
+            .map_err(InternalError::fault)??;
+        let id = BASE64URL_NOPAD.encode(&self.auth.random().bytes::<12>());
+        let stored = StoredKey {
+            algorithm: algorithm.word().to_owned(),
+            sealed_private: self.auth.secrets().seal(place(&id), &new.private)?,
+            public_jwk: new.published_jwk(&id, algorithm).to_string(),
+            retired_at: None,
+            expires_at: None,
+            id,
+        };
+        let last_token = now.plus(self.auth.settings().tokens.api.access).plus(SLACK);
+        let mut batch = Batch::new();
+        batch.add(if compromised { store::delete_all() } else { store::retire(now, last_token) });
+        batch.add(store::insert(stored, now));
+        Ok(batch)
+    }
+
+    /// Deletes keys that are no longer published; there are never more than a few.
+    pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), InternalError> {
+        let gone = store::delete_expired(now);
+        self.auth.database().write(gone.into()).await.map_err(|error| error.unexpected())?;
+        Ok(())
+    }
+
+    fn state(&self) -> &State {
+        &self.auth.inner.tokens
+    }
+}
+
+/// `exp` is the first second a token is no longer good in (RFC 7519 §4.1.4).
+fn is_over(expires_at: i64, now: Timestamp) -> bool {
+    expires_at <= now.seconds()
+}
+
+fn place(id: &str) -> Place<'_> {
+    Place { table: "signing_keys", column: "sealed_private", row: id.as_bytes() }
 }

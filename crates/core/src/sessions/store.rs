@@ -1,0 +1,326 @@
+//! The SQL of `sessions` and `session_chains`.
+
+use super::account::Account;
+use super::{EndReason, SessionEntry};
+use crate::database::{Database, Row, Statement};
+use crate::error::InternalError;
+use crate::ids::{AccountId, SessionId};
+use crate::time::{Timestamp, micros_of};
+use crate::tokens::Chain;
+
+/// A session before it is stored.
+pub(super) struct NewSession<'a> {
+    pub(super) id: SessionId,
+    pub(super) account: AccountId,
+    pub(super) door: &'static str,
+    pub(super) amr: String,
+    pub(super) auth_time: Timestamp,
+    pub(super) user_agent: &'a str,
+    pub(super) network: String,
+    pub(super) now: Timestamp,
+    pub(super) idle_for: std::time::Duration,
+    pub(super) ends_at: Timestamp,
+}
+
+/// The session's row.
+pub(super) fn insert(new: &NewSession<'_>) -> Statement {
+    Statement::new(
+        "INSERT INTO sessions (id, account_id, door, amr, auth_time, user_agent, network,
+                cookie_digest, created_at, last_used_at, idle_for, ends_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $8, $9, $10)",
+        [
+            new.id.into(),
+            new.account.into(),
+            new.door.into(),
+            new.amr.as_str().into(),
+            new.auth_time.into(),
+            new.user_agent.into(),
+            new.network.as_str().into(),
+            new.now.into(),
+            micros_of(new.idle_for).into(),
+            new.ends_at.into(),
+        ],
+    )
+}
+
+/// Both chains of a new session: the first token of each is a child nobody has used.
+pub(super) fn insert_chains(session: SessionId, now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO session_chains
+                (session_id, kind, generation, parent, first_child, rotated_at)
+         VALUES ($1, 'cookie', 1, 0, 1, $2), ($1, 'body', 1, 0, 1, $2)",
+        [session.into(), now.into()],
+    )
+}
+
+/// Ends the oldest session of an account that has more than `most` live ones.
+pub(super) fn end_oldest(account: AccountId, most: i64, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE sessions SET revoked_at = $2, revoked_because = $4, ends_at = $2
+          WHERE id = (SELECT id FROM sessions
+                       WHERE account_id = $1 AND revoked_at IS NULL AND ends_at > $2
+                       ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $3)",
+        [account.into(), now.into(), most.into(), EndReason::TooMany.word().into()],
+    )
+}
+
+/// What a refresh that wrote something answers with.
+pub(super) struct Rotated {
+    pub(super) generation: i64,
+    pub(super) idle_for: i64,
+    pub(super) ends_at: Timestamp,
+}
+
+/// What a presented refresh token is measured by.
+#[derive(Clone, Copy)]
+pub(super) struct Presented {
+    pub(super) session: SessionId,
+    pub(super) chain: Chain,
+    pub(super) generation: i64,
+    /// Young enough that its holder may still be inside the burst that got it.
+    pub(super) is_young: bool,
+    pub(super) now: Timestamp,
+    /// A latest token issued before this is no longer recent.
+    pub(super) recent_since: Timestamp,
+}
+
+/// The one statement that decides a refresh: rotates when an unused child comes, gives the
+/// parent's holder a child of its own, and changes nothing in every other case.
+pub(super) fn rotate(presented: &Presented) -> Statement {
+    Statement::new(
+        "UPDATE session_chains
+            SET parent      = CASE WHEN $3 >= first_child THEN $3 ELSE parent END,
+                first_child = CASE WHEN $3 >= first_child THEN generation + 1
+                                   ELSE first_child END,
+                generation  = generation + 1,
+                rotated_at  = $4
+          WHERE session_id = $1 AND kind = $2
+            AND ($3 = parent
+                 OR ($3 >= first_child AND $3 <= generation AND (rotated_at < $5 OR $6 = 0)))
+            AND EXISTS (SELECT 1 FROM sessions s JOIN accounts a ON a.id = s.account_id
+                         WHERE s.id = session_chains.session_id
+                           AND s.revoked_at IS NULL AND s.ends_at > $4
+                           AND (s.last_used_at + s.idle_for > $4
+                                OR session_chains.rotated_at + s.idle_for > $4)
+                           AND a.disabled_at IS NULL AND a.deleted_at IS NULL)
+      RETURNING generation,
+                (SELECT idle_for FROM sessions WHERE id = session_chains.session_id),
+                (SELECT ends_at FROM sessions WHERE id = session_chains.session_id)",
+        [
+            presented.session.into(),
+            presented.chain.word().into(),
+            presented.generation.into(),
+            presented.now.into(),
+            presented.recent_since.into(),
+            i64::from(presented.is_young).into(),
+        ],
+    )
+}
+
+impl Rotated {
+    pub(super) fn from_row(row: &Row) -> Result<Self, InternalError> {
+        Ok(Self { generation: row.int(0)?, idle_for: row.int(1)?, ends_at: row.time(2)? })
+    }
+}
+
+/// A chain with its session and account, as a refused or unwritten refresh found them.
+pub(super) struct Found {
+    pub(super) generation: i64,
+    pub(super) parent: i64,
+    pub(super) first_child: i64,
+    pub(super) rotated_at: Timestamp,
+    pub(super) is_revoked: bool,
+    pub(super) last_used_at: Timestamp,
+    pub(super) idle_for: i64,
+    pub(super) ends_at: Timestamp,
+    pub(super) is_account_active: bool,
+    pub(super) email: Option<String>,
+}
+
+/// Says which row of the table a token that changed nothing belongs to.
+pub(super) async fn find_chain(
+    database: &Database,
+    session: SessionId,
+    chain: Chain,
+) -> Result<Option<Found>, InternalError> {
+    let row = database
+        .read_one(Statement::new(
+            "SELECT c.generation, c.parent, c.first_child, c.rotated_at, s.revoked_at,
+                    s.last_used_at, s.idle_for, s.ends_at, a.disabled_at, a.deleted_at, a.email
+               FROM session_chains c
+               JOIN sessions s ON s.id = c.session_id
+               JOIN accounts a ON a.id = s.account_id
+              WHERE c.session_id = $1 AND c.kind = $2",
+            [session.into(), chain.word().into()],
+        ))
+        .await?;
+    row.map(|row| {
+        Ok(Found {
+            generation: row.int(0)?,
+            parent: row.int(1)?,
+            first_child: row.int(2)?,
+            rotated_at: row.time(3)?,
+            is_revoked: row.optional_time(4)?.is_some(),
+            last_used_at: row.time(5)?,
+            idle_for: row.int(6)?,
+            ends_at: row.time(7)?,
+            is_account_active: row.optional_time(8)?.is_none() && row.optional_time(9)?.is_none(),
+            email: row.optional_text(10)?,
+        })
+    })
+    .transpose()
+}
+
+/// Ends one session of an account; must change, so that ending twice is recorded once.
+pub(super) fn end(
+    account: AccountId,
+    session: SessionId,
+    reason: EndReason,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "UPDATE sessions
+            SET revoked_at = $3, revoked_because = $4,
+                ends_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
+          WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL",
+        [session.into(), account.into(), now.into(), reason.word().into()],
+    )
+    .must_change()
+}
+
+/// Ends all sessions of an account except one. Their rows go a week after their end, so the
+/// end is now.
+pub(super) fn end_all(
+    account: AccountId,
+    except: Option<SessionId>,
+    reason: EndReason,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "UPDATE sessions
+            SET revoked_at = $3, revoked_because = $4,
+                ends_at = CASE WHEN ends_at < $3 THEN ends_at ELSE $3 END
+          WHERE account_id = $1 AND revoked_at IS NULL AND ($2 IS NULL OR id <> $2)",
+        [account.into(), except.into(), now.into(), reason.word().into()],
+    )
+}
+
+/// The live sessions of an account, the newest first.
+pub(super) async fn list(
+    database: &Database,
+    account: AccountId,
+    now: Timestamp,
+) -> Result<Vec<SessionEntry>, InternalError> {
+    let rows = database
+        .read(Statement::new(
+            "SELECT s.id, s.user_agent, s.network, s.amr, s.created_at,
+                    CASE WHEN s.last_used_at > c.latest THEN s.last_used_at ELSE c.latest END,
+                    s.ends_at
+               FROM sessions s
+               JOIN (SELECT session_id, max(rotated_at) AS latest FROM session_chains
+                      WHERE session_id IN (SELECT id FROM sessions
+                                            WHERE account_id = $1 AND revoked_at IS NULL)
+                      GROUP BY session_id) c ON c.session_id = s.id
+              WHERE s.account_id = $1 AND s.revoked_at IS NULL AND s.ends_at > $2
+                AND (s.last_used_at + s.idle_for > $2 OR c.latest + s.idle_for > $2)
+              ORDER BY s.created_at DESC, s.id DESC",
+            [account.into(), now.into()],
+        ))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(SessionEntry {
+                id: row.id(0)?,
+                user_agent: row.text(1)?,
+                network: row.text(2)?,
+                amr: serde_json::from_str(&row.text(3)?).map_err(InternalError::fault)?,
+                created_at: row.time(4)?,
+                last_used_at: row.time(5)?,
+                ends_at: row.time(6)?,
+            })
+        })
+        .collect()
+}
+
+/// When a session was last used; never moves it back.
+pub(super) fn touch(session: SessionId, used_at: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE sessions SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2",
+        [session.into(), used_at.into()],
+    )
+}
+
+/// Sessions that ended before `ended_before`, at most `limit`; their chains go with them.
+pub(super) fn delete_ended(ended_before: Timestamp, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM sessions
+          WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)
+      RETURNING 1",
+        [ended_before.into(), limit.into()],
+    )
+}
+
+/// An account with its groups and permissions.
+pub(super) async fn find_account(
+    database: &Database,
+    id: AccountId,
+) -> Result<Option<Account>, InternalError> {
+    let rows = database
+        .read(Statement::new(
+            "SELECT a.id, a.number, a.email, a.email_verified_at, a.username, a.role, a.is_staff,
+                    a.is_superuser, a.custom_fields, a.created_at, a.last_sign_in_at,
+                    a.disabled_at, a.deleted_at, a.security_version, x.kind, x.word
+               FROM accounts a
+               LEFT JOIN (SELECT m.account_id, 'group' AS kind, g.name AS word
+                            FROM account_groups m JOIN groups g ON g.id = m.group_id
+                           WHERE m.account_id = $1
+                           UNION ALL
+                          SELECT m.account_id, 'permission', p.permission
+                            FROM account_groups m
+                            JOIN group_permissions p ON p.group_id = m.group_id
+                           WHERE m.account_id = $1
+                           UNION ALL
+                          SELECT p.account_id, 'permission', p.permission
+                            FROM account_permissions p WHERE p.account_id = $1) x
+                 ON x.account_id = a.id
+              WHERE a.id = $1",
+            [id.into()],
+        ))
+        .await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut account = Account::from_row(first)?;
+    for row in &rows {
+        match row.optional_text(14)?.as_deref() {
+            Some("group") => account.groups.push(row.text(15)?),
+            Some(_) => account.permissions.push(row.text(15)?),
+            None => {}
+        }
+    }
+    account.groups.sort();
+    account.permissions.sort();
+    account.permissions.dedup();
+    Ok(Some(account))
+}
+
+impl Account {
+    fn from_row(row: &Row) -> Result<Self, InternalError> {
+        Ok(Self {
+            id: row.id(0)?,
+            number: row.int(1)?,
+            email: row.optional_text(2)?,
+            email_verified_at: row.optional_time(3)?,
+            username: row.optional_text(4)?,
+            role: row.text(5)?,
+            is_staff: row.bool(6)?,
+            is_superuser: row.bool(7)?,
+            groups: Vec::new(),
+            permissions: Vec::new(),
+            custom_fields: row.text(8)?,
+            created_at: row.time(9)?,
+            last_sign_in_at: row.optional_time(10)?,
+            disabled_at: row.optional_time(11)?,
+            deleted_at: row.optional_time(12)?,
+            security_version: row.int(13)?,
+        })
+    }
+}
