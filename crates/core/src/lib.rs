@@ -41,8 +41,9 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::audit::{Entry, Event};
 use crate::credentials::password::Hashing;
-use crate::database::{Database, DatabaseUrl};
+use crate::database::{Batch, Database, DatabaseUrl, WriteError};
 use crate::error::InternalError;
 use crate::ports::{Clock, MailTransport, Random, SystemClock, SystemRandom};
 use crate::secrets::Secrets;
@@ -150,6 +151,26 @@ impl Auth {
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    /// Whether this node may answer: the database answers within a second, revocations are
+    /// known, the clock is right.
+    pub async fn is_ready(&self) -> bool {
+        let alive = tokio::time::timeout(time::seconds(1), self.database().is_alive());
+        self.sessions().is_ready() && alive.await.unwrap_or(false)
+    }
+
+    /// Makes a restored database safe to serve: sessions and codes of the past may have been
+    /// ended or used since the copy was made, so all of them are void, and new keys sign.
+    pub async fn restore_finished(&self) -> Result<(), InternalError> {
+        let now = self.clock().now();
+        let mut batch = Batch::new();
+        batch.add(self.one_time_codes().void_everything());
+        batch.add(self.sessions().end_everything_statement(now));
+        batch.add(Entry::new(Event::Restored).statement(now, self.random()));
+        self.database().write(batch).await.map_err(WriteError::unexpected)?;
+        // Access tokens are checked without the database; without their key they end at once.
+        self.tokens().rotate(true).await
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {

@@ -172,4 +172,31 @@ impl Database {
             )),
         }
     }
+
+    /// Whether the database answers.
+    pub async fn is_alive(&self) -> bool {
+        self.read(Statement::new("SELECT 1", [])).await.is_ok()
+    }
+
+    /// The engine and the settings that durability rests on, for the operator.
+    pub async fn describe(&self) -> Result<Vec<(&'static str, String)>, InternalError> {
+        let questions = match &self.engine {
+            Engine::Sqlite(_) => [
+                ("SQLite", "SELECT sqlite_version()"),
+                ("journal_mode", "SELECT journal_mode FROM pragma_journal_mode"),
+                ("synchronous", "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous"),
+            ],
+            Engine::Postgres(_) => [
+                ("PostgreSQL", "SELECT current_setting('server_version')"),
+                ("fsync", "SELECT current_setting('fsync')"),
+                ("synchronous_commit", "SELECT current_setting('synchronous_commit')"),
+            ],
+        };
+        let mut facts = Vec::new();
+        for (name, sql) in questions {
+            let row = self.read_one(Statement::new(sql, [])).await?;
+            facts.push((name, row.map_or(Ok(String::new()), |row| row.text(0))?));
+        }
+        Ok(facts)
+    }
 }

@@ -4,7 +4,7 @@ use super::feed::Event;
 use super::{EndReason, PresentedTokens, SessionEntry, Sessions, store};
 use crate::audit;
 use crate::client::Client;
-use crate::database::{Batch, WriteError};
+use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::time::{Timestamp, days};
@@ -37,6 +37,12 @@ impl Sessions<'_> {
             self.end_one(account, session, EndReason::SignedOut, (client, now)).await?;
         }
         Ok(())
+    }
+
+    /// The statement that ends every live session of everybody (`restore`). Access tokens are
+    /// not in it: the caller retires the key that signed them.
+    pub(crate) fn end_everything_statement(&self, now: Timestamp) -> Statement {
+        store::end_everything(EndReason::Operator, now)
     }
 
     /// The live sessions of an account, the newest first.

@@ -205,6 +205,17 @@ pub(super) fn end_all(
     )
 }
 
+/// Ends every live session of everybody.
+pub(super) fn end_everything(reason: EndReason, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE sessions
+            SET revoked_at = $1, revoked_because = $2,
+                ends_at = CASE WHEN ends_at < $1 THEN ends_at ELSE $1 END
+          WHERE revoked_at IS NULL",
+        [now.into(), reason.word().into()],
+    )
+}
+
 /// The live sessions of an account, the newest first.
 pub(super) async fn list(
     database: &Database,
