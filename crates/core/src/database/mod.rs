@@ -9,6 +9,8 @@
 //! commits in groups, and PostgreSQL. Owns the tables `schema_migrations`, `batches`
 //! (PostgreSQL) and `commit_marker` (SQLite).
 
+#[cfg(test)]
+mod every_text;
 mod migrations;
 mod postgres;
 mod sqlite;

@@ -1,5 +1,7 @@
 //! What goes into a statement and what comes out of a row, the same for both engines.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 use crate::error::InternalError;
@@ -7,7 +9,7 @@ use crate::ids::Id;
 use crate::time::Timestamp;
 
 /// A parameter of a statement. Its variant also decides the parameter's SQL type, NULL or not.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// `BIGINT` / `INTEGER`.
     Int(Option<i64>),
@@ -19,6 +21,19 @@ pub enum Value {
     Bytes(Option<Vec<u8>>),
     /// `UUID` / `BLOB` of 16 bytes.
     Uuid(Option<Uuid>),
+}
+
+/// Only the kind: what is stored may be secret or personal, and errors and logs print this.
+impl fmt::Debug for Value {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Int(_) => "Int(…)",
+            Self::Bool(_) => "Bool(…)",
+            Self::Text(_) => "Text(…)",
+            Self::Bytes(_) => "Bytes(…)",
+            Self::Uuid(_) => "Uuid(…)",
+        })
+    }
 }
 
 impl From<i64> for Value {
@@ -103,7 +118,7 @@ impl From<Option<Timestamp>> for Value {
 }
 
 /// One column of a row as an engine gave it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Cell {
     /// SQL NULL.
     Null,
@@ -117,6 +132,20 @@ pub enum Cell {
     Bytes(Vec<u8>),
     /// A UUID, from PostgreSQL only.
     Uuid(Uuid),
+}
+
+/// Only the kind, as with [`Value`].
+impl fmt::Debug for Cell {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Null => "Null",
+            Self::Int(_) => "Int(…)",
+            Self::Bool(_) => "Bool(…)",
+            Self::Text(_) => "Text(…)",
+            Self::Bytes(_) => "Bytes(…)",
+            Self::Uuid(_) => "Uuid(…)",
+        })
+    }
 }
 
 /// One row of an answer; columns are read by position, in the order of the statement's text.

@@ -105,7 +105,7 @@ fn is_passing(code: &str) -> bool {
 }
 
 /// Code, message or cause; never the detail, nor the URL.
-pub(super) fn told(error: &Error) -> String {
+pub(in super::super) fn told(error: &Error) -> String {
     match error.as_db_error() {
         Some(cause) => format!("{} ({})", cause.message(), cause.code().code()),
         None => match error.source() {

@@ -2,11 +2,11 @@
 //! whose connection broke.
 
 mod address;
-mod failure;
+pub(super) mod failure;
 mod migrate;
 mod pool;
 mod run;
-mod text;
+pub(super) mod text;
 mod tls;
 mod values;
 

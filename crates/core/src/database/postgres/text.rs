@@ -8,13 +8,13 @@ use super::super::Statement;
 
 /// What a statement must do besides its own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Duty {
+pub(in super::super) struct Duty {
     /// Fail with a division by zero when nothing changed.
-    pub(super) must_change: bool,
+    pub(in super::super) must_change: bool,
     /// Answer the `RETURNING` rows.
-    pub(super) returning: bool,
+    pub(in super::super) returning: bool,
     /// Be the whole batch: insert the row of `batches` as well.
-    pub(super) alone: bool,
+    pub(in super::super) alone: bool,
 }
 
 type Key = (usize, usize, Duty);
@@ -44,7 +44,7 @@ impl Texts {
 const GUARDED: &str = "SELECT changed.*, 1 / (SELECT count(*) FROM changed)
        FROM (SELECT 1) AS one LEFT JOIN changed ON true";
 
-fn wrap(sql: &str, parameters: usize, duty: Duty) -> String {
+pub(in super::super) fn wrap(sql: &str, parameters: usize, duty: Duty) -> String {
     // Line breaks keep a text that ends in a comment from swallowing what follows.
     let batch = format!(
         "INSERT INTO batches (id, created_at) VALUES (${}, ${})",

@@ -4,7 +4,7 @@ mod connection;
 mod failure;
 mod readers;
 mod session;
-mod text;
+pub(super) mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 /// `$1` becomes `?1`. To SQLite `$1` is a *name*, numbered by its first use in the text, so
 /// `SELECT $2, $1` would silently swap its values; `?1` is a number there as on PostgreSQL.
 /// Literals, quoted names and comments stay as they are.
-pub(super) fn numbered(sql: &str) -> String {
+pub(in super::super) fn numbered(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql.char_indices().peekable();
     // What ends the literal, quoted name or comment we are in.
