@@ -256,3 +256,31 @@ fn lower_priority() {
         tracing::warn!(%error, "hashing threads run at ordinary priority");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::password::recipe::Function;
+
+    #[tokio::test]
+    async fn threads_begin_with_the_first_hash_and_end_with_the_gate() {
+        let settings = PasswordSettings { argon2_memory_kib: 8, slots: 3, ..Default::default() };
+        let gate = Gate::new(&settings);
+        assert_eq!(gate.light.lock().started, 0);
+
+        let recipe = Function::today(&settings).pretended();
+        let network = Network::of([127, 0, 0, 1].into());
+        let password = Zeroizing::new("a password".to_owned());
+        gate.derive(recipe, password, network).await.unwrap();
+        assert_eq!(gate.light.lock().started, 3);
+        assert_eq!(gate.heavy.lock().started, 0);
+
+        let threads = Arc::downgrade(&gate.light);
+        drop(gate);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while threads.strong_count() > 0 {
+            assert!(Instant::now() < deadline, "threads outlive their gate");
+            thread::yield_now();
+        }
+    }
+}

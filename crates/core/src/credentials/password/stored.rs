@@ -280,6 +280,23 @@ mod tests {
         }
     }
 
+    #[derive(serde::Deserialize)]
+    struct DjangoCase {
+        kind: String,
+        hash: String,
+    }
+
+    #[test]
+    fn the_kind_of_a_hash_is_read_from_it() {
+        let cases = include_str!("../../../tests/all/fixtures/django_hashes.json");
+        let cases: Vec<DjangoCase> = serde_json::from_str(cases).unwrap();
+        assert_eq!(cases.len(), 74);
+        for case in cases {
+            let parsed = Parsed::of(&case.hash).unwrap();
+            assert_eq!(parsed.recipe.function.to_string(), case.kind, "{}", case.hash);
+        }
+    }
+
     #[test]
     fn kinds_are_read_as_they_are_written() {
         for kind in [
