@@ -2,7 +2,7 @@
 
 use ironlatch_core::database::{Batch, Statement};
 use ironlatch_core::{Auth, BuildError};
-use ironlatch_testkit::{MASTER_KEY, each_auth};
+use ironlatch_testkit::{MASTER_KEY, TestAuth, each_engine};
 
 const OTHER_KEY: [u8; 32] = *b"another key, 32 bytes long, too.";
 
@@ -12,7 +12,8 @@ async fn open(url: &str, key: [u8; 32]) -> Result<Auth, BuildError> {
 
 #[tokio::test]
 async fn a_node_with_another_master_key_refuses_to_start() {
-    each_auth(async |test| {
+    each_engine(async |url| {
+        let test = TestAuth::on(&url).await;
         let other = open(&test.database_url, OTHER_KEY).await;
         assert!(matches!(other, Err(BuildError::OtherMasterKey)));
         assert!(open(&test.database_url, MASTER_KEY).await.is_ok());
@@ -22,7 +23,8 @@ async fn a_node_with_another_master_key_refuses_to_start() {
 
 #[tokio::test]
 async fn of_nodes_that_start_at_once_those_with_one_key_all_do() {
-    each_auth(async |test| {
+    each_engine(async |url| {
+        let test = TestAuth::on(&url).await;
         for _ in 0..5 {
             // As on a new database: nothing is sealed yet.
             let mut forget = Batch::new();

@@ -9,7 +9,7 @@ use ironlatch_core::credentials::password::{StoredHash, Verdict};
 use ironlatch_core::database::Statement;
 use ironlatch_core::ids::AccountId;
 use ironlatch_core::ports::Token;
-use ironlatch_testkit::{TestAuth, each_auth};
+use ironlatch_testkit::{TestAuth, each_engine};
 
 const RIGHT: Verdict = Verdict::Right { upgrade: false };
 const RIGHT_AND_DATED: Verdict = Verdict::Right { upgrade: true };
@@ -159,7 +159,8 @@ async fn row(auth: &Auth, account: AccountId) -> Option<(Vec<u8>, String)> {
 
 #[tokio::test]
 async fn a_hash_is_stored_sealed_for_its_account_and_replaced_and_removed() {
-    each_auth(async |test| {
+    each_engine(async |url| {
+        let test = TestAuth::on(&url).await;
         let (ada, bob) =
             (test.sign_up("ada@example.com").await.id, test.sign_up("bob@b.org").await.id);
         let (auth, passwords) = (&test.auth, test.auth.passwords());
@@ -186,7 +187,8 @@ async fn a_hash_is_stored_sealed_for_its_account_and_replaced_and_removed() {
 /// comparison of times cannot fail by chance.
 #[tokio::test]
 async fn an_unknown_account_takes_as_long_as_those_that_are_stored() {
-    each_auth(async |test| {
+    each_engine(async |url| {
+        let test = TestAuth::on(&url).await;
         let ada = test.sign_up("ada@example.com").await.id;
         let known = wrong(&test.auth, Some(&stored(BCRYPT))).await;
         assert!(wrong(&test.auth, None).await < known / 4, "nothing but our own is stored yet");
