@@ -90,7 +90,8 @@ async fn send_all(
         let free = SLOTS - sending.len();
         if more && free >= least {
             let leased = lease_due(auth, lease, free).await?;
-            (more, least) = (leased.len() == free, SLOTS / 2);
+            // Where most slots hang, the few others are filled one by one.
+            (more, least) = (leased.len() == free, free.min(SLOTS / 2));
             for message in leased {
                 let auth = auth.clone();
                 sending.spawn(async move { attempt(&auth, &message).await });
