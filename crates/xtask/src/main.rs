@@ -48,7 +48,10 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<()> {
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {
+    // The bench runs the server it finds beside itself.
+    let packages = ["--package", "ironlatch", "--package", "ironlatch-bench"];
+    machine::run(machine::cargo().args(["build", "--release", "--locked"]).args(packages))?;
     let mut cargo = machine::cargo();
-    cargo.args(["run", "--release", "--package", "ironlatch-bench", "--"]).args(rest);
+    cargo.args(["run", "--release", "--locked", "--package", "ironlatch-bench", "--"]).args(rest);
     machine::run(&mut cargo)
 }

@@ -1,0 +1,29 @@
+//! Password sign-ins for each second of processor time, against hashing and nothing else.
+
+use super::{Population, parts};
+use crate::load::Load;
+use crate::report::{Report, Target, rounds};
+use crate::server::{Server, Wish};
+use crate::terms::Terms;
+
+/// One for each network, so that each waits for its own turn.
+pub(super) const CLIENTS: usize = 64;
+
+pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
+    let population = Population::new()?;
+    let server = Server::start(&population.store, Wish::default())?;
+    let load = Load {
+        requests: &population.sign_ins,
+        clients: CLIENTS,
+        warm_up: terms.warm_up,
+        window: terms.slow_window,
+    };
+    let measured = rounds(|| {
+        let ours = load.measure(server.address, server.process())?.per_cpu_second;
+        let pure = parts::hashing(terms.slow_window)?.per_cpu_second;
+        report.detail(&format!("{ours:.1} sign-ins, {pure:.1} hashes for each CPU-second"));
+        Ok(ours / pure)
+    })?;
+    report.ratios("sign-ins per CPU-second ÷ pure Argon2id", Target::AtLeast(0.95), &measured);
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! Requests as bytes, prepared before anything is measured.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What every request names as its host; the server and its baseline get the same bytes.
+const HOST: &str = "auth.example.com";
+
+/// Requests that are sent in turn, over and over.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    all: Vec<Vec<u8>>,
+    next: AtomicUsize,
+    /// The status each is expected to get.
+    pub(crate) wished: u16,
+}
+
+impl Requests {
+    /// Requests that should be answered with 200.
+    pub(crate) fn new(all: Vec<Vec<u8>>) -> Self {
+        Self { all, next: AtomicUsize::new(0), wished: 200 }
+    }
+
+    /// The next one, whoever asks.
+    pub(crate) fn next(&self) -> &[u8] {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.all.get(turn % self.all.len().max(1)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// `GET /api/auth/me/` as its bearer sends it.
+pub(crate) fn me(access: &str) -> Vec<u8> {
+    format!(
+        "GET /api/auth/me/ HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n\
+         User-Agent: bench/1\r\nAuthorization: Bearer {access}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// A password sign-in that a trusted proxy passes on from one of 64 networks.
+pub(crate) fn sign_in(email: &str, password: &str, network: u32) -> Vec<u8> {
+    let body = format!(r#"{{"email":"{email}","password":"{password}"}}"#);
+    let from = std::net::Ipv4Addr::from_bits(0x0A01_0001 + (network % 64) * 256);
+    post("/api/auth/login/", &body, &format!("X-Forwarded-For: {from}\r\n"))
+}
+
+/// A refresh on the body chain.
+pub(crate) fn refresh(token: &str) -> Vec<u8> {
+    post("/api/auth/token/refresh/", &format!(r#"{{"refresh":"{token}"}}"#), "")
+}
+
+/// The readiness question.
+pub(crate) fn ready() -> Vec<u8> {
+    format!("GET /readyz HTTP/1.1\r\nHost: {HOST}\r\n\r\n").into_bytes()
+}
+
+fn post(path: &str, body: &str, more: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: application/json\r\n\
+         User-Agent: bench/1\r\n{more}Content-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
