@@ -1,0 +1,69 @@
+//! Answers in JSON, as the contract writes them: `application/json` without a charset.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
+use ironlatch_core::error::InternalError;
+use ironlatch_core::sessions::Account;
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// A value as the body.
+pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    // Plain structs of text, numbers and lists always serialise; an empty body would show it.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// 200 with one sentence.
+pub(crate) fn detail(sentence: &'static str) -> Response {
+    #[derive(Serialize)]
+    struct Detail {
+        detail: &'static str,
+    }
+    json(StatusCode::OK, &Detail { detail: sentence })
+}
+
+/// Adds a `Set-Cookie` line to an answer.
+pub(crate) fn add_cookie(response: &mut Response, line: HeaderValue) {
+    response.headers_mut().append(SET_COOKIE, line);
+}
+
+/// Adds a cookie that holds a token of ours, which can always be written.
+pub(crate) fn add_token_cookie(
+    response: &mut Response,
+    line: Option<HeaderValue>,
+) -> Result<(), Problem> {
+    let line = line.ok_or_else(|| InternalError::fault("a token does not fit into a cookie"))?;
+    add_cookie(response, line);
+    Ok(())
+}
+
+/// The account as the contract shows it after a sign-in, in this order of keys.
+#[derive(Serialize)]
+pub(crate) struct User<'a> {
+    pub(crate) id: i64,
+    pub(crate) username: &'a str,
+    pub(crate) email: std::borrow::Cow<'a, str>,
+    pub(crate) email_verified: bool,
+}
+
+impl<'a> User<'a> {
+    pub(crate) fn of(account: &'a Account) -> Self {
+        Self {
+            id: account.number,
+            username: account.username.as_deref().unwrap_or_default(),
+            // The contract's clients expect an address where there may be none.
+            email: match &account.email {
+                Some(email) => email.as_str().into(),
+                None => format!("{}@users.noreply.invalid", account.number).into(),
+            },
+            email_verified: account.email_verified_at.is_some(),
+        }
+    }
+}

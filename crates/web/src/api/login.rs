@@ -1,0 +1,63 @@
+//! `POST /api/auth/login`: an address and a password for a session.
+
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use ironlatch_core::sign_in::{PasswordAttempt, SignedIn, Step};
+use serde::Serialize;
+
+use super::answer::{self, User};
+use super::ApiResult;
+use crate::app::App;
+use crate::problem::Explain;
+use crate::request::caller::Caller;
+use crate::request::cookies::Cookie;
+use crate::request::fields::Fields;
+
+#[derive(Serialize)]
+struct LoggedIn<'a> {
+    access: &'a str,
+    refresh: &'a str,
+    user: User<'a>,
+}
+
+/// Checks the password. The refresh token travels twice, in the body and in a cookie of a chain
+/// of its own, since existing clients use either.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    mut fields: Fields,
+) -> ApiResult {
+    let email = fields.email("email");
+    let password = fields.secret("password");
+    let (email, password) = fields.finish(email.zip(password))?;
+    let attempt = PasswordAttempt {
+        email,
+        password,
+        previous_cookie: app.cookies().read(&headers, Cookie::Refresh).map(str::to_owned),
+        client: caller.0,
+    };
+    let step = app.auth().sign_in().with_password(attempt).await;
+    match step.map_err(|error| error.explain(app.now()))? {
+        Step::SignedIn(signed_in) => signed_in_answer(&app, &signed_in),
+    }
+}
+
+fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
+    let started = &signed_in.started;
+    let body = LoggedIn {
+        access: started.access.reveal(),
+        refresh: started.refresh_body.reveal(),
+        user: User::of(&signed_in.account),
+    };
+    let mut response = answer::json(StatusCode::OK, &body);
+    let now = app.now();
+    for (cookie, token, lifetime) in [
+        (Cookie::Refresh, &started.refresh_cookie, started.refresh_lifetime),
+        (Cookie::Device, &signed_in.device, signed_in.device_lifetime),
+    ] {
+        let line = app.cookies().set(cookie, token.reveal(), lifetime, now);
+        answer::add_token_cookie(&mut response, line)?;
+    }
+    Ok(response)
+}

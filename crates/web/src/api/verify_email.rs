@@ -1,0 +1,76 @@
+//! `GET /api/auth/verify-email`: the contract's way to prove an address; and the mail again.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use ironlatch_core::sign_in::{Evidence, Verification};
+use serde::Serialize;
+
+use super::{ApiResult, answer};
+use crate::app::App;
+use crate::problem::{Explain, Problem};
+use crate::request::accept::names_json;
+use crate::request::caller::Caller;
+use crate::request::fields::Fields;
+
+#[derive(Serialize)]
+struct Message {
+    message: &'static str,
+}
+
+/// Consumes the token for a client that asks for JSON by name. Whoever does not (a browser, a
+/// mail scanner, `curl`) is sent to the page, where a person decides.
+pub(crate) async fn consume(
+    State(app): State<App>,
+    caller: Caller,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> ApiResult {
+    // HEAD is a question about an answer, never the act.
+    if method == Method::HEAD || !names_json(&headers) {
+        return Ok(to_the_page(&uri));
+    }
+    let token = token_in(&uri).ok_or(Problem::InvalidLink)?;
+    let sign_in = app.auth().sign_in();
+    let outcome = sign_in.verify_email(&token, Evidence::ContractJson, &caller.0).await;
+    match outcome.map_err(|error| error.explain(app.now()))? {
+        Verification::Verified => {
+            Ok(answer::json(StatusCode::OK, &Message { message: "Email verified" }))
+        }
+        Verification::NeedsMore(_) => Err(Problem::InvalidLink),
+    }
+}
+
+/// Sends the verification mail again. The answer is the same for every address.
+pub(crate) async fn resend(State(app): State<App>, caller: Caller, mut fields: Fields) -> ApiResult {
+    let email = fields.email("email");
+    fields.refuse_unknown();
+    let email = fields.finish(email)?;
+    let sent = app.auth().sign_in().resend_verification(&email, &caller.0).await;
+    sent.map_err(|error| error.explain(app.now()))?;
+    Ok(answer::detail("If this address waits to be confirmed, a mail is on its way."))
+}
+
+/// A 303 to the page, relative, so that it holds under any prefix and behind any proxy.
+fn to_the_page(uri: &Uri) -> Response {
+    let up = if uri.path().ends_with('/') { "../../../" } else { "../../" };
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = HeaderValue::try_from(format!("{up}verify-email{query}"));
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let fallback = HeaderValue::from_static("/verify-email");
+    response.headers_mut().insert(LOCATION, location.unwrap_or(fallback));
+    response
+}
+
+/// The one `token` of a query.
+pub(crate) fn token_in(uri: &Uri) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let mut tokens = pairs.into_iter().filter(|(name, _)| name == "token");
+    match (tokens.next(), tokens.next()) {
+        (Some((_, token)), None) => Some(token),
+        _ => None,
+    }
+}

@@ -1,0 +1,66 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use ironlatch_core::Auth;
+use ironlatch_core::time::Timestamp;
+
+use crate::cors::Cors;
+use crate::request::cookies::CookieNames;
+use crate::request::origin::{Origins, origin_of};
+use crate::settings::Settings;
+
+/// The state of every route; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    auth: Auth,
+    settings: Settings,
+    origins: Origins,
+    cookies: CookieNames,
+}
+
+impl App {
+    pub(crate) fn new(auth: Auth, settings: Settings) -> Self {
+        let public_url = auth.settings().public_url.clone();
+        let secure = public_url.starts_with("https://");
+        let origins = Origins {
+            own: origin_of(&public_url),
+            allowed: settings.allowed_origins.clone(),
+            any_local: settings.any_local_origin,
+        };
+        Self(Arc::new(Inner { auth, settings, origins, cookies: CookieNames::new(secure) }))
+    }
+
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.0.auth
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.auth.clock().now()
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn origins(&self) -> &Origins {
+        &self.0.origins
+    }
+
+    pub(crate) fn cookies(&self) -> &CookieNames {
+        &self.0.cookies
+    }
+
+    pub(crate) fn cors(&self) -> Cors<'_> {
+        Cors { origins: &self.0.origins }
+    }
+}
+
+impl FromRef<App> for Auth {
+    fn from_ref(app: &App) -> Self {
+        app.auth().clone()
+    }
+}

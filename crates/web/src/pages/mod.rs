@@ -1,0 +1,106 @@
+//! The pages that mails lead to: small, finished, working without JavaScript, loading nothing
+//! from elsewhere.
+//!
+//! Opening a link does nothing for anybody: it puts the link's token into a short-lived cookie,
+//! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts. No
+//! page ever opens a session.
+
+pub(crate) mod reset;
+pub(crate) mod verify;
+
+use askama::Template;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use ironlatch_core::error::InternalError;
+
+use crate::api::verify_email::token_in;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::request::cookies::Cookie;
+
+/// What a page's handler gives; a problem becomes a page of its own.
+type PageResult = Result<Response, Problem>;
+
+/// A title and a sentence: how an act ended.
+#[derive(Template)]
+#[template(path = "notice.html")]
+struct Notice<'a> {
+    product: &'a str,
+    title: &'a str,
+    sentence: &'a str,
+}
+
+/// The one style sheet.
+pub(crate) async fn style_sheet() -> Response {
+    let css = include_str!("../../assets/ironlatch.css");
+    ([(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))], css).into_response()
+}
+
+/// A problem as a page.
+pub(crate) fn problem(app: &App, problem: &Problem) -> Response {
+    let mut response = notice(app, problem.status(), "That did not work", &problem.sentence())
+        .unwrap_or_else(IntoResponse::into_response);
+    if let Some(after) = problem.retry_after() {
+        response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(after));
+    }
+    response
+}
+
+fn notice(app: &App, status: StatusCode, title: &str, sentence: &str) -> PageResult {
+    page(status, &Notice { product: product(app), title, sentence })
+}
+
+/// How an act ended well; the link's cookie goes.
+fn done(app: &App, link: Cookie, title: &str, sentence: &str) -> PageResult {
+    let mut response = notice(app, StatusCode::OK, title, sentence)?;
+    response.headers_mut().append(SET_COOKIE, app.cookies().clear(link));
+    Ok(response)
+}
+
+fn page<T: Template>(status: StatusCode, template: &T) -> PageResult {
+    let html = template.render().map_err(InternalError::fault)?;
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    Ok(response)
+}
+
+fn product(app: &App) -> &str {
+    &app.auth().settings().mail.product
+}
+
+fn least_password_length(app: &App) -> usize {
+    app.auth().settings().passwords.least_length
+}
+
+/// Where the browser stands with a link.
+enum Arrival {
+    /// The address bar holds something that must leave it first.
+    Redirect(Response),
+    /// The page itself, with the link's token if the browser has one.
+    Here(Option<String>),
+}
+
+/// Takes a link's token out of the address bar: into a cookie, then on to `name` without it.
+/// The redirect is relative, so that it holds under any prefix.
+fn arrive(app: &App, uri: &Uri, headers: &HeaderMap, link: Cookie, name: &'static str) -> Arrival {
+    let has_slash = uri.path().ends_with('/');
+    if uri.query().is_none() && !has_slash {
+        return Arrival::Here(app.cookies().read(headers, link).map(str::to_owned));
+    }
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if uri.query().is_some() {
+        // A link that cannot be one of ours must not leave an older one's token behind.
+        let kept = token_in(uri).and_then(|it| app.cookies().set_link(link, &it, app.now()));
+        let line = kept.unwrap_or_else(|| app.cookies().clear(link));
+        response.headers_mut().append(SET_COOKIE, line);
+    }
+    let up = if has_slash { "../" } else { "" };
+    if let Ok(location) = HeaderValue::try_from(format!("{up}{name}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Arrival::Redirect(response)
+}

@@ -1,0 +1,185 @@
+//! `/verify-email`: a person proves that an address is theirs (design, section 7).
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode, Uri};
+use ironlatch_core::client::Client;
+use ironlatch_core::sign_in::{Evidence, LinkError, SignUpFacts, Verification};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::{Arrival, PageResult, arrive, done, least_password_length, notice, page, product};
+use crate::app::App;
+use crate::problem::{Explain, Problem};
+use crate::request::caller::Caller;
+use crate::request::cookies::Cookie;
+use crate::request::fields::{Fields, password_sentence};
+
+/// The browser that signed up: one button.
+#[derive(Template)]
+#[template(path = "verify_here.html")]
+struct Here<'a> {
+    product: &'a str,
+}
+
+/// Another browser: when and from where the account was made, and three answers.
+#[derive(Template)]
+#[template(path = "verify_elsewhere.html")]
+struct Elsewhere<'a> {
+    product: &'a str,
+    at: String,
+    from: String,
+    least: usize,
+    problem: Option<String>,
+}
+
+/// "Not me", asked once more.
+#[derive(Template)]
+#[template(path = "verify_disown.html")]
+struct Disown<'a> {
+    product: &'a str,
+}
+
+/// A link that does not work, and the way to a new one.
+#[derive(Template)]
+#[template(path = "verify_again.html")]
+struct Again<'a> {
+    product: &'a str,
+    email: String,
+    problem: Option<String>,
+}
+
+/// Shows what the link asks for. Consumes nothing, however often and by whomever it is opened.
+pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    match arrive(&app, &uri, &headers, Cookie::VerifyLink, "verify-email") {
+        Arrival::Redirect(response) => response,
+        Arrival::Here(token) => {
+            let shown = question(&app, &headers, token.as_deref(), None).await;
+            shown.unwrap_or_else(|problem| super::problem(&app, &problem))
+        }
+    }
+}
+
+/// Does what the person clicked.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    caller: Result<Caller, Problem>,
+    headers: HeaderMap,
+    fields: Result<Fields, Problem>,
+) -> Response {
+    let outcome = match (caller, fields) {
+        (Ok(caller), Ok(fields)) => act(&app, &caller.0, &headers, fields).await,
+        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    };
+    outcome.unwrap_or_else(|problem| super::problem(&app, &problem))
+}
+
+async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields) -> PageResult {
+    let act = fields.text("act").unwrap_or_default();
+    if act == "again" {
+        return send_again(app, client, fields).await;
+    }
+    let Some(token) = app.cookies().read(headers, Cookie::VerifyLink) else {
+        return ask_again(app, StatusCode::BAD_REQUEST, String::new(), None);
+    };
+    let sign_in = app.auth().sign_in();
+    let outcome = match act.as_str() {
+        "confirm" => {
+            let browser = app.cookies().read_secret(headers, Cookie::SignUp);
+            sign_in.verify_email(token, Evidence::Browser(browser), client).await
+        }
+        "password" => match fields.secret("password") {
+            Some(password) => {
+                sign_in.verify_email(token, Evidence::Password(password), client).await
+            }
+            None => Err(LinkError::WrongPassword),
+        },
+        "new-password" => {
+            let Some(password) = fields.secret("new_password") else {
+                return question(app, headers, Some(token), Some(MISSING.to_owned())).await;
+            };
+            let set = sign_in.verify_email_with_new_password(token, &password, client).await;
+            set.map(|()| Verification::Verified)
+        }
+        "not-me" => return page(StatusCode::OK, &Disown { product: product(app) }),
+        "close" => {
+            return match sign_in.disown_account(token, client).await {
+                Ok(()) => done(app, Cookie::VerifyLink, "The account is closed", CLOSED),
+                Err(error) => refused(app, headers, token, error).await,
+            };
+        }
+        _ => return question(app, headers, Some(token), None).await,
+    };
+    match outcome {
+        Ok(Verification::Verified) => {
+            let mut response = done(app, Cookie::VerifyLink, "Your address is confirmed", THANKS)?;
+            let mark = app.cookies().clear(Cookie::SignUp);
+            response.headers_mut().append(SET_COOKIE, mark);
+            Ok(response)
+        }
+        Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, None),
+        Err(error) => refused(app, headers, token, error).await,
+    }
+}
+
+const MISSING: &str = "Type a new password.";
+const THANKS: &str = "Thank you. You can close this page and go on where you were.";
+const CLOSED: &str = "Nobody can use it any more. Thank you for telling us.";
+const ON_ITS_WAY: &str = "If this address waits to be confirmed, a mail with a new link is on its way.";
+
+/// What the link asks this browser for.
+async fn question(
+    app: &App,
+    headers: &HeaderMap,
+    token: Option<&str>,
+    problem: Option<String>,
+) -> PageResult {
+    let Some(token) = token else {
+        return ask_again(app, StatusCode::BAD_REQUEST, String::new(), problem);
+    };
+    let browser = app.cookies().read_secret(headers, Cookie::SignUp);
+    match app.auth().sign_in().look_at_verification(token, browser.as_ref()).await {
+        Ok(Verification::Verified) => page(StatusCode::OK, &Here { product: product(app) }),
+        Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, problem),
+        Err(LinkError::Invalid) => ask_again(app, StatusCode::BAD_REQUEST, String::new(), problem),
+        Err(error) => Err(error.explain(app.now())),
+    }
+}
+
+/// The page again, with one sentence about what was wrong.
+async fn refused(app: &App, headers: &HeaderMap, token: &str, error: LinkError) -> PageResult {
+    let sentence = match error {
+        LinkError::WrongPassword => "The password is not right.".into(),
+        LinkError::Password(problem) => password_sentence(problem),
+        LinkError::Invalid => return ask_again(app, StatusCode::BAD_REQUEST, String::new(), None),
+        error @ (LinkError::TooManyAttempts { .. }
+        | LinkError::Busy { .. }
+        | LinkError::Internal(_)) => return Err(error.explain(app.now())),
+    };
+    question(app, headers, Some(token), Some(sentence.into_owned())).await
+}
+
+fn elsewhere(app: &App, facts: SignUpFacts, problem: Option<String>) -> PageResult {
+    let format = format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
+    let at = OffsetDateTime::from_unix_timestamp(facts.at.seconds()).ok();
+    let at = at.and_then(|at| at.format(format).ok()).unwrap_or_default();
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let least = least_password_length(app);
+    page(status, &Elsewhere { product: product(app), at, from: facts.from, least, problem })
+}
+
+fn ask_again(app: &App, status: StatusCode, email: String, problem: Option<String>) -> PageResult {
+    page(status, &Again { product: product(app), email, problem })
+}
+
+async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResult {
+    let Some(email) = fields.email("email") else {
+        let sentence = "This is not an e-mail address.".to_owned();
+        return ask_again(app, StatusCode::BAD_REQUEST, String::new(), Some(sentence));
+    };
+    let sent = app.auth().sign_in().resend_verification(&email, client).await;
+    sent.map_err(|error| error.explain(app.now()))?;
+    notice(app, StatusCode::OK, "Look into your mail", ON_ITS_WAY)
+}

@@ -1,0 +1,196 @@
+//! Cookies: their names, reading them, and writing them exactly as the contract shows.
+
+use std::time::Duration;
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+use ironlatch_core::ports::Token;
+use ironlatch_core::time::Timestamp;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Existing clients know it by this name, so it has no `__Host-` prefix.
+const REFRESH: &str = "refresh_token";
+
+/// How long the browser keeps a link's token while its page is open.
+const LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// One of our cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    /// The refresh token of the cookie chain.
+    Refresh,
+    /// Keeps a known device from being locked out by strangers.
+    Device,
+    /// Marks the browser in which somebody signed up.
+    SignUp,
+    /// The token of a verification link, taken out of the address bar.
+    VerifyLink,
+    /// The token of a reset link, likewise.
+    ResetLink,
+}
+
+/// The names, which depend on whether the public URL is `https`: browsers take the prefix
+/// `__Host-` only together with `Secure` (RFC 6265bis §4.1.3.2).
+#[derive(Debug)]
+pub(crate) struct CookieNames {
+    secure: bool,
+}
+
+impl CookieNames {
+    pub(crate) const fn new(secure: bool) -> Self {
+        Self { secure }
+    }
+
+    /// Whether cookies travel over `https` only.
+    pub(crate) const fn are_secure(&self) -> bool {
+        self.secure
+    }
+
+    const fn name(&self, cookie: Cookie) -> &'static str {
+        match (cookie, self.secure) {
+            (Cookie::Refresh, _) => REFRESH,
+            (Cookie::Device, true) => "__Host-ironlatch_device",
+            (Cookie::Device, false) => "ironlatch_device",
+            (Cookie::SignUp, true) => "__Host-ironlatch_sign_up",
+            (Cookie::SignUp, false) => "ironlatch_sign_up",
+            (Cookie::VerifyLink, true) => "__Host-ironlatch_link_verify",
+            (Cookie::VerifyLink, false) => "ironlatch_link_verify",
+            (Cookie::ResetLink, true) => "__Host-ironlatch_link_reset",
+            (Cookie::ResetLink, false) => "ironlatch_link_reset",
+        }
+    }
+
+    /// The value of a cookie the browser sent. Two of one name are none: one of them was put
+    /// there by somebody else (a sibling domain), and nobody can tell which.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap, cookie: Cookie) -> Option<&'a str> {
+        let name = self.name(cookie);
+        let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
+        let mut found = pairs.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim());
+        match (found.next(), found.next()) {
+            (Some(value), None) if !value.is_empty() && value != "\"\"" => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The same as a secret that does not show in logs.
+    pub(crate) fn read_secret(&self, headers: &HeaderMap, cookie: Cookie) -> Option<Token> {
+        self.read(headers, cookie).map(|value| Token::new(value.to_owned()))
+    }
+
+    /// `Set-Cookie` for a secret. `None` if it cannot be written, which no token of ours can be.
+    pub(crate) fn set(
+        &self,
+        cookie: Cookie,
+        value: &str,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if !value.bytes().all(plain) {
+            return None;
+        }
+        let name = self.name(cookie);
+        let expires = http_date(now.plus(lifetime));
+        let seconds = lifetime.as_secs();
+        let secure = if self.secure { "; Secure" } else { "" };
+        let line = format!(
+            "{name}={value}; expires={expires}; HttpOnly; Max-Age={seconds}; Path=/; \
+             SameSite=Lax{secure}"
+        );
+        let mut line = HeaderValue::try_from(line).ok()?;
+        line.set_sensitive(true);
+        Some(line)
+    }
+
+    /// `Set-Cookie` for a link's token.
+    pub(crate) fn set_link(&self, cookie: Cookie, token: &str, now: Timestamp) -> Option<HeaderValue> {
+        (!token.is_empty() && token.len() <= 200)
+            .then(|| self.set(cookie, token, LINK_LIFETIME, now))
+            .flatten()
+    }
+
+    /// `Set-Cookie` that takes a cookie away, in the contract's form.
+    pub(crate) fn clear(&self, cookie: Cookie) -> HeaderValue {
+        // A browser refuses to touch a `__Host-` cookie by a line without `Secure`.
+        HeaderValue::from_static(match (cookie, self.secure) {
+            (Cookie::Refresh, _) => {
+                "refresh_token=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
+            }
+            (Cookie::Device, true) => "__Host-ironlatch_device=; Max-Age=0; Path=/; Secure",
+            (Cookie::Device, false) => "ironlatch_device=; Max-Age=0; Path=/",
+            (Cookie::SignUp, true) => "__Host-ironlatch_sign_up=; Max-Age=0; Path=/; Secure",
+            (Cookie::SignUp, false) => "ironlatch_sign_up=; Max-Age=0; Path=/",
+            (Cookie::VerifyLink, true) => "__Host-ironlatch_link_verify=; Max-Age=0; Path=/; Secure",
+            (Cookie::VerifyLink, false) => "ironlatch_link_verify=; Max-Age=0; Path=/",
+            (Cookie::ResetLink, true) => "__Host-ironlatch_link_reset=; Max-Age=0; Path=/; Secure",
+            (Cookie::ResetLink, false) => "ironlatch_link_reset=; Max-Age=0; Path=/",
+        })
+    }
+}
+
+/// A moment as `expires` writes it (RFC 9110 §5.6.7).
+fn http_date(moment: Timestamp) -> String {
+    let format = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    let date = OffsetDateTime::from_unix_timestamp(moment.seconds()).ok();
+    date.and_then(|date| date.format(format).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refresh_cookie_is_written_as_the_contract_shows() {
+        let now = Timestamp::from_micros(1_795_212_670_000_000);
+        let secure = CookieNames::new(true);
+        let line = secure.set(Cookie::Refresh, "a.b-c_d", Duration::from_secs(1_209_600), now);
+        assert_eq!(
+            line.unwrap().to_str().unwrap(),
+            "refresh_token=a.b-c_d; expires=Fri, 04 Dec 2026 22:11:10 GMT; HttpOnly; \
+             Max-Age=1209600; Path=/; SameSite=Lax; Secure"
+        );
+        assert_eq!(
+            secure.clear(Cookie::Refresh).to_str().unwrap(),
+            "refresh_token=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
+        );
+    }
+
+    #[test]
+    fn a_plain_public_url_drops_secure_and_the_prefix() {
+        let now = Timestamp::from_micros(0);
+        let line = CookieNames::new(false).set(Cookie::Device, "x", Duration::from_secs(1), now);
+        let line = line.unwrap();
+        assert!(line.to_str().unwrap().starts_with("ironlatch_device=x; "));
+        assert!(!line.to_str().unwrap().contains("Secure"));
+    }
+
+    #[test]
+    fn nothing_is_written_that_could_add_an_attribute_or_a_header() {
+        let names = CookieNames::new(true);
+        let now = Timestamp::from_micros(0);
+        for value in ["a; Domain=evil.example", "a\r\nSet-Cookie: b=c", "a,b", "\"", " "] {
+            assert_eq!(names.set(Cookie::VerifyLink, value, LINK_LIFETIME, now), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_comes_twice_is_ignored() {
+        let names = CookieNames::new(true);
+        let read = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(COOKIE, HeaderValue::from_static(line));
+            }
+            names.read(&headers, Cookie::Refresh).map(str::to_owned)
+        };
+        assert_eq!(read(&["a=b; refresh_token=one; c=d"]).as_deref(), Some("one"));
+        assert_eq!(read(&["refresh_token=one; refresh_token=two"]), None);
+        assert_eq!(read(&["refresh_token=one", "refresh_token=two"]), None);
+        assert_eq!(read(&["refresh_token=\"\""]), None);
+        assert_eq!(read(&["xrefresh_token=one"]), None);
+    }
+}

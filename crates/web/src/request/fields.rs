@@ -1,0 +1,210 @@
+//! The values of a body, read one by one; what is wrong with each is collected, so that one
+//! answer names every mistake in the order in which the handler asked.
+
+use std::borrow::Cow;
+
+use ironlatch_core::accounts::{Email, EmailProblem, Username, UsernameProblem};
+use ironlatch_core::credentials::password::PasswordProblem;
+use ironlatch_core::ports::Token;
+
+use super::json::Entry;
+use crate::problem::{FieldErrors, Problem};
+
+/// A body's values and the mistakes found so far.
+pub(crate) struct Fields {
+    members: Vec<(String, Entry)>,
+    asked: Vec<&'static str>,
+    mistakes: FieldErrors,
+    body_was_empty: bool,
+}
+
+impl Fields {
+    pub(crate) const fn new(members: Vec<(String, Entry)>) -> Self {
+        Self { members, asked: Vec::new(), mistakes: FieldErrors::new(), body_was_empty: false }
+    }
+
+    /// What a request without a body says.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            members: Vec::new(),
+            asked: Vec::new(),
+            mistakes: FieldErrors::new(),
+            body_was_empty: true,
+        }
+    }
+
+    /// Whether there was no body at all, as opposed to one without values.
+    pub(crate) const fn body_was_empty(&self) -> bool {
+        self.body_was_empty
+    }
+
+    /// Whether a field is there, with whatever value.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, _)| key == name)
+    }
+
+    /// A text without its outer blanks.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        let text = self.raw(name)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return self.refuse(name, "This field may not be blank.");
+        }
+        if text.contains('\0') {
+            return self.refuse(name, "Null characters are not allowed.");
+        }
+        Some(text.to_owned())
+    }
+
+    /// A secret exactly as it came: blanks belong to passwords (NIST SP 800-63B-4 §3.1.1.2).
+    pub(crate) fn secret(&mut self, name: &'static str) -> Option<Token> {
+        let secret = Token::new(self.raw(name)?);
+        if secret.reveal().is_empty() {
+            return self.refuse(name, "This field may not be blank.");
+        }
+        if secret.reveal().contains('\0') {
+            return self.refuse(name, "Null characters are not allowed.");
+        }
+        Some(secret)
+    }
+
+    /// An e-mail address.
+    pub(crate) fn email(&mut self, name: &'static str) -> Option<Email> {
+        let text = self.text(name)?;
+        Email::parse(&text).map_or_else(|problem| self.refuse(name, email_sentence(problem)), Some)
+    }
+
+    /// A user name.
+    pub(crate) fn username(&mut self, name: &'static str) -> Option<Username> {
+        let text = self.text(name)?;
+        Username::parse(&text)
+            .map_or_else(|problem| self.refuse(name, username_sentence(problem)), Some)
+    }
+
+    /// Notes a mistake that somebody else found.
+    pub(crate) fn mistake(&mut self, name: &'static str, sentence: impl Into<Cow<'static, str>>) {
+        self.mistakes.add(name, sentence.into());
+    }
+
+    /// Refuses fields that nobody asked for: on our own paths a misspelt field must not be
+    /// silently dropped. Contract paths never call it (and never bind such fields).
+    pub(crate) fn refuse_unknown(&mut self) {
+        for (name, _) in &self.members {
+            if !self.asked.contains(&name.as_str()) {
+                self.mistakes.add(name.clone(), "Unknown field.".into());
+            }
+        }
+    }
+
+    /// The values if nothing was wrong, else every mistake.
+    pub(crate) fn finish<T>(self, values: Option<T>) -> Result<T, Problem> {
+        match values {
+            Some(values) if self.mistakes.is_empty() => Ok(values),
+            _ => Err(Problem::Fields(self.mistakes)),
+        }
+    }
+
+    fn raw(&mut self, name: &'static str) -> Option<String> {
+        self.asked.push(name);
+        let entry = self.members.iter_mut().find(|(key, _)| key == name).map(|(_, entry)| entry);
+        match entry.map(|entry| std::mem::replace(entry, Entry::Null)) {
+            None => self.refuse(name, "This field is required."),
+            Some(Entry::Null) => self.refuse(name, "This field may not be null."),
+            Some(Entry::Other) => self.refuse(name, "Not a valid string."),
+            Some(Entry::Text(text)) => Some(text),
+        }
+    }
+
+    fn refuse<T>(&mut self, name: &'static str, sentence: &'static str) -> Option<T> {
+        self.mistake(name, sentence);
+        None
+    }
+}
+
+/// The contract's sentence about an address.
+fn email_sentence(problem: EmailProblem) -> &'static str {
+    match problem {
+        EmailProblem::Malformed => "Enter a valid email address.",
+        EmailProblem::TooLong => "Ensure this field has no more than 254 characters.",
+    }
+}
+
+/// The contract's sentence about a user name.
+fn username_sentence(problem: UsernameProblem) -> &'static str {
+    match problem {
+        UsernameProblem::Malformed => {
+            "Enter a valid username. This value may contain only letters, numbers, and \
+             @/./+/-/_ characters."
+        }
+        UsernameProblem::TooLong => "Ensure this field has no more than 150 characters.",
+    }
+}
+
+/// What is wrong with a new password, for the API and the pages.
+pub(crate) fn password_sentence(problem: PasswordProblem) -> Cow<'static, str> {
+    match problem {
+        PasswordProblem::TooShort { least } => {
+            format!("Ensure this field has at least {least} characters.").into()
+        }
+        PasswordProblem::TooLong => "Ensure this field has no more than 256 characters.".into(),
+        PasswordProblem::TooCommon => "This password is too common.".into(),
+        PasswordProblem::AboutYou => {
+            "The password must not be your own name or e-mail address.".into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(members: &[(&str, Entry)]) -> Fields {
+        Fields::new(members.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect())
+    }
+
+    fn sentence(entry: Option<Entry>) -> Option<String> {
+        let members = entry.map(|entry| ("name", entry));
+        let mut fields = fields(members.as_slice());
+        let value = fields.text("name");
+        match fields.finish(value) {
+            Ok(_) => None,
+            Err(Problem::Fields(errors)) => Some(serde_json::to_string(&errors).unwrap()),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_the_sentence_of_the_contract() {
+        let text = |text: &str| Some(Entry::Text(text.to_owned()));
+        for (entry, said) in [
+            (None, "This field is required."),
+            (Some(Entry::Null), "This field may not be null."),
+            (Some(Entry::Other), "Not a valid string."),
+            (text(""), "This field may not be blank."),
+            (text("  "), "This field may not be blank."),
+            (text("a\0b"), "Null characters are not allowed."),
+        ] {
+            assert_eq!(sentence(entry), Some(format!("{{\"name\":[\"{said}\"]}}")));
+        }
+        assert_eq!(sentence(text("a")), None);
+    }
+
+    #[test]
+    fn mistakes_come_in_the_order_of_asking_and_unknown_fields_last() {
+        let mut fields = fields(&[("role", Entry::Text("admin".to_owned())), ("email", Entry::Null)]);
+        let values = fields.username("username").zip(fields.email("email"));
+        fields.refuse_unknown();
+        let Err(Problem::Fields(errors)) = fields.finish(values) else { panic!("accepted") };
+        assert_eq!(
+            serde_json::to_string(&errors).unwrap(),
+            "{\"username\":[\"This field is required.\"],\"email\":[\"This field may not be null.\"],\
+             \"role\":[\"Unknown field.\"]}"
+        );
+    }
+
+    #[test]
+    fn secrets_keep_their_blanks() {
+        let mut fields = fields(&[("password", Entry::Text("  two words ".to_owned()))]);
+        assert_eq!(fields.secret("password").unwrap().reveal(), "  two words ");
+    }
+}

@@ -1,0 +1,11 @@
+//! Reading a request: who asks, with which proof, from where, and what they say.
+
+pub(crate) mod accept;
+pub(crate) mod address;
+pub(crate) mod bearer;
+pub(crate) mod body;
+pub(crate) mod caller;
+pub(crate) mod cookies;
+pub(crate) mod fields;
+pub(crate) mod json;
+pub(crate) mod origin;
