@@ -76,7 +76,10 @@ mod tests {
 
     #[test]
     fn only_listed_origins_are_echoed() {
-        assert_eq!(echoed("https://app.example.com", false).as_deref(), Some("https://app.example.com"));
+        assert_eq!(
+            echoed("https://app.example.com", false).as_deref(),
+            Some("https://app.example.com")
+        );
         for other in ["https://evil.example", "null", "*", "https://app.example.com.evil.example"] {
             assert_eq!(echoed(other, false), None, "{other}");
             assert_eq!(echoed(other, true), None, "{other}");

@@ -180,7 +180,10 @@ impl Finish {
                 set(REFERRER_POLICY, "no-referrer");
                 set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
                 set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-                set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
+                set(
+                    HeaderName::from_static("permissions-policy"),
+                    "camera=(), geolocation=(), microphone=()",
+                );
             }
             Kind::Public => {
                 set(CACHE_CONTROL, "public, max-age=300");

@@ -396,6 +396,10 @@ impl Explain for SignUpError {
                 Problem::Fields(errors)
             }
             Self::Password(problem) => field("password", password_sentence(problem)),
+            // Only operators choose roles, at the command line.
+            Self::UnknownRole { known } => {
+                InternalError::fault(format_args!("a role outside of {known}")).into()
+            }
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),
@@ -522,7 +526,8 @@ mod tests {
                 r#"{"detail":"No active account found for the given token."}"#,
             ),
             (
-                SignUpError::Taken { username: true, email: true }.explain(Timestamp::from_micros(0)),
+                SignUpError::Taken { username: true, email: true }
+                    .explain(Timestamp::from_micros(0)),
                 r#"{"username":["A user with that username already exists."],"email":["user with this email already exists."]}"#,
             ),
         ] {

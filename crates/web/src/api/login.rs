@@ -5,8 +5,8 @@ use http::{HeaderMap, StatusCode};
 use ironlatch_core::sign_in::{PasswordAttempt, SignedIn, Step};
 use serde::Serialize;
 
-use super::answer::{self, User};
 use super::ApiResult;
+use super::answer::{self, User};
 use crate::app::App;
 use crate::problem::Explain;
 use crate::request::caller::Caller;

@@ -9,7 +9,11 @@ use crate::request::caller::{Bearer, Caller};
 use crate::request::fields::Fields;
 
 /// Mails a reset link. The answer is the same for every address.
-pub(crate) async fn forgot(State(app): State<App>, caller: Caller, mut fields: Fields) -> ApiResult {
+pub(crate) async fn forgot(
+    State(app): State<App>,
+    caller: Caller,
+    mut fields: Fields,
+) -> ApiResult {
     let email = fields.email("email");
     fields.refuse_unknown();
     let email = fields.finish(email)?;

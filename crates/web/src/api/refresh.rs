@@ -48,8 +48,7 @@ async fn by_body(app: &App, caller: &Caller, mut fields: Fields) -> ApiResult {
     let token = fields.finish(token)?;
     let refreshed = app.auth().sessions().refresh(token.reveal(), Chain::Body, &caller.0).await;
     let refreshed = refreshed.map_err(refresh_by_body)?;
-    let body =
-        ByBody { access: refreshed.access.reveal(), refresh: refreshed.refresh.reveal() };
+    let body = ByBody { access: refreshed.access.reveal(), refresh: refreshed.refresh.reveal() };
     Ok(answer::json(StatusCode::OK, &body))
 }
 

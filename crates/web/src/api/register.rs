@@ -19,15 +19,19 @@ struct Registered<'a> {
 }
 
 /// Makes the account. Name and address are told as taken only where the core says so.
-pub(crate) async fn submit(State(app): State<App>, caller: Caller, mut fields: Fields) -> ApiResult {
+pub(crate) async fn submit(
+    State(app): State<App>,
+    caller: Caller,
+    mut fields: Fields,
+) -> ApiResult {
     let username = fields.username("username");
     let email = fields.email("email");
     let password = fields.secret("password");
     if let Some(password) = &password {
         // Asked here as well, so that one answer names every mistake.
         let about = [
-            email.as_ref().map_or("", |email| email.key()),
-            username.as_ref().map_or("", |username| username.key()),
+            email.as_ref().map_or("", |email| email.as_typed()),
+            username.as_ref().map_or("", |username| username.as_typed()),
         ];
         if let Err(problem) = app.auth().passwords().check_new(password, &about) {
             fields.mistake("password", password_sentence(problem));
@@ -36,19 +40,16 @@ pub(crate) async fn submit(State(app): State<App>, caller: Caller, mut fields: F
     let ((username, email), password) = fields.finish(username.zip(email).zip(password))?;
 
     let wish = SignUp { username: Some(username), email, password, client: caller.0 };
-    let made = app.auth().sign_in().sign_up(wish).await.map_err(|error| error.explain(app.now()))?;
+    let made =
+        app.auth().sign_in().sign_up(wish).await.map_err(|error| error.explain(app.now()))?;
 
     let body = Registered {
         message: "Registered. Please verify email.",
         verification_token: &made.shown_token,
     };
     let mut response = answer::json(StatusCode::CREATED, &body);
-    let line = app.cookies().set(
-        Cookie::SignUp,
-        made.browser.reveal(),
-        made.browser_lifetime,
-        app.now(),
-    );
+    let line =
+        app.cookies().set(Cookie::SignUp, made.browser.reveal(), made.browser_lifetime, app.now());
     answer::add_token_cookie(&mut response, line)?;
     Ok(response)
 }

@@ -39,12 +39,16 @@ pub(crate) async fn consume(
         Verification::Verified => {
             Ok(answer::json(StatusCode::OK, &Message { message: "Email verified" }))
         }
-        Verification::NeedsMore(_) => Err(Problem::InvalidLink),
+        Verification::Ready | Verification::NeedsMore(_) => Err(Problem::InvalidLink),
     }
 }
 
 /// Sends the verification mail again. The answer is the same for every address.
-pub(crate) async fn resend(State(app): State<App>, caller: Caller, mut fields: Fields) -> ApiResult {
+pub(crate) async fn resend(
+    State(app): State<App>,
+    caller: Caller,
+    mut fields: Fields,
+) -> ApiResult {
     let email = fields.email("email");
     fields.refuse_unknown();
     let email = fields.finish(email)?;

@@ -69,7 +69,9 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
     };
     match app.auth().sign_in().reset_password(token, &password, client).await {
         Ok(()) => done(app, Cookie::ResetLink, "Your password is changed", DONE),
-        Err(LinkError::Password(problem)) => form(app, Some(password_sentence(problem).into_owned())),
+        Err(LinkError::Password(problem)) => {
+            form(app, Some(password_sentence(problem).into_owned()))
+        }
         Err(LinkError::Invalid) => ask_again(app, None),
         Err(
             error @ (LinkError::WrongPassword

@@ -31,6 +31,7 @@ struct Elsewhere<'a> {
     product: &'a str,
     at: String,
     from: String,
+    has_password: bool,
     least: usize,
     problem: Option<String>,
 }
@@ -113,21 +114,26 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
         _ => return question(app, headers, Some(token), None).await,
     };
     match outcome {
-        Ok(Verification::Verified) => {
-            let mut response = done(app, Cookie::VerifyLink, "Your address is confirmed", THANKS)?;
-            let mark = app.cookies().clear(Cookie::SignUp);
-            response.headers_mut().append(SET_COOKIE, mark);
-            Ok(response)
-        }
+        Ok(Verification::Verified) => verified(app),
+        Ok(Verification::Ready) => page(StatusCode::OK, &Here { product: product(app) }),
         Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, None),
         Err(error) => refused(app, headers, token, error).await,
     }
 }
 
+const CONFIRMED: &str = "Your address is confirmed";
 const MISSING: &str = "Type a new password.";
 const THANKS: &str = "Thank you. You can close this page and go on where you were.";
 const CLOSED: &str = "Nobody can use it any more. Thank you for telling us.";
-const ON_ITS_WAY: &str = "If this address waits to be confirmed, a mail with a new link is on its way.";
+const ON_ITS_WAY: &str =
+    "If this address waits to be confirmed, a mail with a new link is on its way.";
+
+/// The address is proven: by this click, or by the same link a moment ago.
+fn verified(app: &App) -> PageResult {
+    let mut response = done(app, Cookie::VerifyLink, CONFIRMED, THANKS)?;
+    response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SignUp));
+    Ok(response)
+}
 
 /// What the link asks this browser for.
 async fn question(
@@ -141,7 +147,9 @@ async fn question(
     };
     let browser = app.cookies().read_secret(headers, Cookie::SignUp);
     match app.auth().sign_in().look_at_verification(token, browser.as_ref()).await {
-        Ok(Verification::Verified) => page(StatusCode::OK, &Here { product: product(app) }),
+        // Shown again, so nothing is cleared: whoever looks may look once more.
+        Ok(Verification::Verified) => notice(app, StatusCode::OK, CONFIRMED, THANKS),
+        Ok(Verification::Ready) => page(StatusCode::OK, &Here { product: product(app) }),
         Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, problem),
         Err(LinkError::Invalid) => ask_again(app, StatusCode::BAD_REQUEST, String::new(), problem),
         Err(error) => Err(error.explain(app.now())),
@@ -162,12 +170,20 @@ async fn refused(app: &App, headers: &HeaderMap, token: &str, error: LinkError) 
 }
 
 fn elsewhere(app: &App, facts: SignUpFacts, problem: Option<String>) -> PageResult {
-    let format = format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
+    let format =
+        format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
     let at = OffsetDateTime::from_unix_timestamp(facts.at.seconds()).ok();
     let at = at.and_then(|at| at.format(format).ok()).unwrap_or_default();
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let least = least_password_length(app);
-    page(status, &Elsewhere { product: product(app), at, from: facts.from, least, problem })
+    let question = Elsewhere {
+        product: product(app),
+        at,
+        from: facts.from,
+        has_password: facts.has_password,
+        least: least_password_length(app),
+        problem,
+    };
+    page(status, &question)
 }
 
 fn ask_again(app: &App, status: StatusCode, email: String, problem: Option<String>) -> PageResult {

@@ -44,12 +44,21 @@ mod tests {
 
     #[test]
     fn only_those_who_name_json_ask_for_it() {
-        for asks in ["application/json", "text/html, Application/JSON;q=0.5", "application/json ; a=b"] {
+        for asks in
+            ["application/json", "text/html, Application/JSON;q=0.5", "application/json ; a=b"]
+        {
             assert!(names_json(&accepting(asks)), "{asks}");
         }
         for does_not in [
-            "*/*", "application/*", "text/html", "application/json;q=0", "application/json;q=0.0",
-            "application/jsonp", "", "application/ld+json", "x/application/json",
+            "*/*",
+            "application/*",
+            "text/html",
+            "application/json;q=0",
+            "application/json;q=0.0",
+            "application/jsonp",
+            "",
+            "application/ld+json",
+            "x/application/json",
         ] {
             assert!(!names_json(&accepting(does_not)), "{does_not}");
         }
@@ -58,7 +67,9 @@ mod tests {
 
     #[test]
     fn only_a_client_that_cannot_read_json_is_turned_away() {
-        for takes in ["*/*", "", "application/json", "text/html,image/png;q=0.8", "image/png, */*;q=0.1"] {
+        for takes in
+            ["*/*", "", "application/json", "text/html,image/png;q=0.8", "image/png, */*;q=0.1"]
+        {
             assert!(takes_json(&accepting(takes)), "{takes}");
         }
         for refuses in ["application/xml", "image/*", "application/json;q=0, application/xml"] {

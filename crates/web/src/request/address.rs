@@ -112,11 +112,10 @@ mod tests {
     use super::*;
 
     fn seen(header: &'static str, values: &[&'static str], peer: &str, trusted: &[&str]) -> String {
-        let values = values.iter().map(|value| {
-            (HeaderName::from_static(header), http::HeaderValue::from_static(value))
-        });
         let mut headers = HeaderMap::new();
-        values.for_each(|(name, value)| drop(headers.append(name, value)));
+        for value in values {
+            headers.append(header, http::HeaderValue::from_static(value));
+        }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         client_address(&headers, PeerAddress(peer.parse().unwrap()), &trusted).to_string()
     }

@@ -39,7 +39,8 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > LARGEST as u64) {
         return Err(Problem::TooLarge);
     }
@@ -63,7 +64,9 @@ fn content_type(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 fn from_json(bytes: &[u8]) -> Result<Fields, Problem> {
-    match json::read(bytes).map_err(|why| Problem::Unreadable(format!("JSON parse error - {why}")))? {
+    match json::read(bytes)
+        .map_err(|why| Problem::Unreadable(format!("JSON parse error - {why}")))?
+    {
         Document::Object(members) => Ok(Fields::new(members)),
         Document::Null => Err(Problem::NoData),
         Document::Other(kind) => Err(Problem::NotADictionary(kind)),
@@ -114,7 +117,9 @@ fn once_each(members: Vec<(String, Entry)>) -> Result<Fields, Problem> {
 }
 
 fn malformed_form() -> Problem {
-    Problem::Unreadable("Form parse error - not valid as application/x-www-form-urlencoded".to_owned())
+    Problem::Unreadable(
+        "Form parse error - not valid as application/x-www-form-urlencoded".to_owned(),
+    )
 }
 
 fn malformed_multipart() -> Problem {
@@ -160,7 +165,9 @@ mod tests {
             posted(Some("text/plain; charset=x"), "a").await,
             Err(Problem::UnsupportedMediaType(kind)) if kind == "text/plain; charset=x"
         ));
-        assert!(matches!(posted(None, "a").await, Err(Problem::UnsupportedMediaType(kind)) if kind.is_empty()));
+        assert!(
+            matches!(posted(None, "a").await, Err(Problem::UnsupportedMediaType(kind)) if kind.is_empty())
+        );
         assert!(matches!(
             posted(Some("application/json"), "{").await,
             Err(Problem::Unreadable(why)) if why.starts_with("JSON parse error - ")

@@ -105,7 +105,12 @@ impl CookieNames {
     }
 
     /// `Set-Cookie` for a link's token.
-    pub(crate) fn set_link(&self, cookie: Cookie, token: &str, now: Timestamp) -> Option<HeaderValue> {
+    pub(crate) fn set_link(
+        &self,
+        cookie: Cookie,
+        token: &str,
+        now: Timestamp,
+    ) -> Option<HeaderValue> {
         (!token.is_empty() && token.len() <= 200)
             .then(|| self.set(cookie, token, LINK_LIFETIME, now))
             .flatten()
@@ -122,7 +127,9 @@ impl CookieNames {
             (Cookie::Device, false) => "ironlatch_device=; Max-Age=0; Path=/",
             (Cookie::SignUp, true) => "__Host-ironlatch_sign_up=; Max-Age=0; Path=/; Secure",
             (Cookie::SignUp, false) => "ironlatch_sign_up=; Max-Age=0; Path=/",
-            (Cookie::VerifyLink, true) => "__Host-ironlatch_link_verify=; Max-Age=0; Path=/; Secure",
+            (Cookie::VerifyLink, true) => {
+                "__Host-ironlatch_link_verify=; Max-Age=0; Path=/; Secure"
+            }
             (Cookie::VerifyLink, false) => "ironlatch_link_verify=; Max-Age=0; Path=/",
             (Cookie::ResetLink, true) => "__Host-ironlatch_link_reset=; Max-Age=0; Path=/; Secure",
             (Cookie::ResetLink, false) => "ironlatch_link_reset=; Max-Age=0; Path=/",

@@ -159,7 +159,9 @@ mod tests {
     use super::*;
 
     fn fields(members: &[(&str, Entry)]) -> Fields {
-        Fields::new(members.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect())
+        Fields::new(
+            members.iter().map(|(name, entry)| ((*name).to_owned(), entry.clone())).collect(),
+        )
     }
 
     fn sentence(entry: Option<Entry>) -> Option<String> {
@@ -191,7 +193,8 @@ mod tests {
 
     #[test]
     fn mistakes_come_in_the_order_of_asking_and_unknown_fields_last() {
-        let mut fields = fields(&[("role", Entry::Text("admin".to_owned())), ("email", Entry::Null)]);
+        let mut fields =
+            fields(&[("role", Entry::Text("admin".to_owned())), ("email", Entry::Null)]);
         let values = fields.username("username").zip(fields.email("email"));
         fields.refuse_unknown();
         let Err(Problem::Fields(errors)) = fields.finish(values) else { panic!("accepted") };

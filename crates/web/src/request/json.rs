@@ -189,9 +189,14 @@ mod tests {
 
     #[test]
     fn other_bodies_have_the_names_of_the_contract() {
-        for (body, name) in
-            [("[]", "list"), ("\"x\"", "str"), ("1", "int"), ("-1", "int"), ("1.5", "float"), ("true", "bool")]
-        {
+        for (body, name) in [
+            ("[]", "list"),
+            ("\"x\"", "str"),
+            ("1", "int"),
+            ("-1", "int"),
+            ("1.5", "float"),
+            ("true", "bool"),
+        ] {
             assert!(matches!(read(body.as_bytes()), Ok(Document::Other(found)) if found == name));
         }
         assert!(matches!(read(b"null"), Ok(Document::Null)));
@@ -202,9 +207,16 @@ mod tests {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert!(read(deep(32).as_bytes()).is_ok());
         for body in [
-            deep(33), deep(100_000), "{\"a\":".repeat(50_000), "{\"a\":1,\"a\":2}".to_owned(),
-            "{\"a\":1,\"\\u0061\":2}".to_owned(), "{\"a\":{\"b\":1,\"b\":2}}".to_owned(),
-            "{\"a\":\"\\ud800\"}".to_owned(), "{} {}".to_owned(), "{\"a\":NaN}".to_owned(), "{".to_owned(),
+            deep(33),
+            deep(100_000),
+            "{\"a\":".repeat(50_000),
+            "{\"a\":1,\"a\":2}".to_owned(),
+            "{\"a\":1,\"\\u0061\":2}".to_owned(),
+            "{\"a\":{\"b\":1,\"b\":2}}".to_owned(),
+            "{\"a\":\"\\ud800\"}".to_owned(),
+            "{} {}".to_owned(),
+            "{\"a\":NaN}".to_owned(),
+            "{".to_owned(),
             "\u{feff}{}".to_owned(),
         ] {
             assert!(read(body.as_bytes()).is_err(), "{}", &body[..body.len().min(20)]);

@@ -89,10 +89,17 @@ mod tests {
         assert!(verdict(ORIGIN, "https://auth.example.com"));
         assert!(verdict(ORIGIN, "https://app.example.com"));
         for other in [
-            "null", "", "https://evil.example", "http://app.example.com",
-            "https://app.example.com.evil.example", "https://app.example.com:8443",
-            "https://APP.example.com", "https://app.example.com/", "https://evil.app.example.com",
-            "http://localhost:3000", "https://app.example.com, https://evil.example",
+            "null",
+            "",
+            "https://evil.example",
+            "http://app.example.com",
+            "https://app.example.com.evil.example",
+            "https://app.example.com:8443",
+            "https://APP.example.com",
+            "https://app.example.com/",
+            "https://evil.app.example.com",
+            "http://localhost:3000",
+            "https://app.example.com, https://evil.example",
         ] {
             assert!(!verdict(ORIGIN, other), "{other}");
         }
@@ -109,7 +116,8 @@ mod tests {
 
     #[test]
     fn two_origins_are_refused() {
-        let origins = Origins { own: origin_of("https://a.example"), allowed: vec![], any_local: false };
+        let origins =
+            Origins { own: origin_of("https://a.example"), allowed: vec![], any_local: false };
         let mut headers = HeaderMap::new();
         headers.append(ORIGIN, HeaderValue::from_static("https://a.example"));
         headers.append(ORIGIN, HeaderValue::from_static("https://evil.example"));
@@ -122,8 +130,12 @@ mod tests {
             assert!(is_local(local.as_bytes()), "{local}");
         }
         for other in [
-            "http://localhost.evil.example", "http://127.0.0.1.evil.example", "null", "http://",
-            "http://user@localhost", "http://localhost:3000/",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "null",
+            "http://",
+            "http://user@localhost",
+            "http://localhost:3000/",
         ] {
             assert!(!is_local(other.as_bytes()), "{other}");
         }
