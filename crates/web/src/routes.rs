@@ -23,8 +23,12 @@ const DELETE: &str = "DELETE, OPTIONS";
 /// The API and the pages, to be served alone or nested at a prefix.
 pub fn router(auth: Auth, settings: Settings) -> Router {
     let app = App::new(auth, settings);
-    let map = Map { app: app.clone(), router: Router::new(), listed: Vec::new() };
-    everything(map).router.with_state(app)
+    let mut router = Router::new();
+    for route in everything(Map::default()).routes {
+        let edge = Edge { app: app.clone(), kind: route.kind };
+        router = router.route(&route.path, route.methods.layer(edge));
+    }
+    router.with_state(app)
 }
 
 #[rustfmt::skip]
@@ -52,60 +56,62 @@ fn everything(map: Map) -> Map {
         .public("/.well-known/jwks.json",     get(jwks::show))
 }
 
-/// Puts routes in, each with its surroundings, and remembers them for the test that compares
-/// them with the OpenAPI document.
+/// The routes and what each needs around it.
+#[derive(Default)]
 struct Map {
-    app: App,
-    router: Router<App>,
+    routes: Vec<Route>,
+    /// Path and methods of each, for the test that compares them with the OpenAPI document.
     listed: Vec<(&'static str, &'static str)>,
+}
+
+struct Route {
+    path: String,
+    kind: Kind,
+    methods: MethodRouter<App>,
 }
 
 impl Map {
     /// A path of the API, in both spellings: clients of frameworks that redirect to the slash
     /// send it, others do not, and a redirect would turn their POST into a GET.
     fn api(
-        self,
+        mut self,
         path: &'static str,
         name: &'static str,
         allow: &'static str,
-        routes: MethodRouter<App>,
+        methods: MethodRouter<App>,
     ) -> Self {
-        let routes = routes.options(move || describe(name)).fallback(wrong_method);
-        let mut map = self.both(path, routes, Kind::Api { allow: Some(allow) });
-        map.listed.push((path, allow));
-        map
+        self.listed.push((path, allow));
+        let methods = methods.options(move || describe(name)).fallback(wrong_method);
+        self.both(path, Kind::Api { allow: Some(allow) }, methods)
     }
 
     /// A page for people, in both spellings.
-    fn page(self, path: &'static str, routes: MethodRouter<App>) -> Self {
-        let mut map = self.both(path, routes, Kind::Page);
-        map.listed.push((path, "GET, POST"));
-        map
+    fn page(mut self, path: &'static str, methods: MethodRouter<App>) -> Self {
+        self.listed.push((path, "GET, POST"));
+        self.both(path, Kind::Page, methods)
     }
 
     /// A document that is the same for everybody.
-    fn public(mut self, path: &'static str, routes: MethodRouter<App>) -> Self {
-        let routes = routes.layer(Edge { app: self.app.clone(), kind: Kind::Public });
-        self.router = self.router.route(path, routes);
+    fn public(mut self, path: &'static str, methods: MethodRouter<App>) -> Self {
         self.listed.push((path, "GET"));
-        self
+        self.add(path.to_owned(), Kind::Public, methods)
     }
 
     /// Unknown paths under a contract are answered in its shape.
     fn nothing_else_below(mut self, prefix: &str) -> Self {
-        let nothing = any(|| async { Problem::NotFound });
-        let edge = Edge { app: self.app.clone(), kind: Kind::Api { allow: None } };
-        let nothing = nothing.layer(edge);
         for path in [prefix.to_owned(), format!("{prefix}/"), format!("{prefix}/{{*rest}}")] {
-            self.router = self.router.route(&path, nothing.clone());
+            let nothing = any(|| async { Problem::NotFound });
+            self = self.add(path, Kind::Api { allow: None }, nothing);
         }
         self
     }
 
-    fn both(mut self, path: &'static str, routes: MethodRouter<App>, kind: Kind) -> Self {
-        let routes = routes.layer(Edge { app: self.app.clone(), kind });
-        let router = self.router.route(path, routes.clone());
-        self.router = router.route(&format!("{path}/"), routes);
+    fn both(self, path: &str, kind: Kind, methods: MethodRouter<App>) -> Self {
+        self.add(path.to_owned(), kind, methods.clone()).add(format!("{path}/"), kind, methods)
+    }
+
+    fn add(mut self, path: String, kind: Kind, methods: MethodRouter<App>) -> Self {
+        self.routes.push(Route { path, kind, methods });
         self
     }
 }
@@ -142,11 +148,9 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn the_openapi_document_lists_every_route_and_nothing_else() {
-        let auth = ironlatch_testkit::TestAuth::new().await.auth.clone();
-        let app = App::new(auth, Settings::default());
-        let map = everything(Map { app, router: Router::new(), listed: Vec::new() });
+    #[test]
+    fn the_openapi_document_lists_every_route_and_nothing_else() {
+        let map = everything(Map::default());
         let methods = |allow: &str| -> BTreeSet<String> {
             let each = allow.split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
             each.map(str::to_lowercase).collect()
