@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::Auth;
+use crate::audit;
 use crate::error::InternalError;
 use crate::time::{hours, seconds};
 
@@ -127,6 +128,10 @@ async fn sweep(auth: Auth) -> Result<(), InternalError> {
         sweep_out(&auth, |auth| async move { auth.limits().sweep(limit).await }).await,
         sweep_out(&auth, |auth| async move { auth.accounts().sweep_never_proven(limit).await })
             .await,
+        sweep_out(&auth, |auth| async move {
+            audit::sweep(auth.database(), auth.clock().now(), limit).await
+        })
+        .await,
     ];
     swept.into_iter().collect()
 }

@@ -4,7 +4,8 @@
 //! are kept for 400 days.
 
 use crate::client::Network;
-use crate::database::Statement;
+use crate::database::{Database, Statement, WriteError};
+use crate::error::InternalError;
 use crate::ids::{AccountId, AuditEntryId, SessionId};
 use crate::ports::Random;
 use crate::time::{Timestamp, days};
@@ -134,6 +135,16 @@ impl Entry {
     }
 }
 
+/// Removes up to `limit` entries that were kept long enough; answers how many.
+pub(crate) async fn sweep(
+    database: &Database,
+    now: Timestamp,
+    limit: i64,
+) -> Result<usize, InternalError> {
+    let swept = database.write_returning(store::delete_expired(now, limit)).await;
+    Ok(swept.map_err(WriteError::unexpected)?.len())
+}
+
 mod store {
     //! The SQL of `audit_entries`.
 
@@ -160,6 +171,17 @@ mod store {
                 details.into(),
                 now.plus(KEPT).into(),
             ],
+        )
+    }
+
+    /// Entries kept long enough, the oldest first.
+    pub(super) fn delete_expired(now: Timestamp, limit: i64) -> Statement {
+        Statement::new(
+            "DELETE FROM audit_entries
+              WHERE id IN (SELECT id FROM audit_entries WHERE expires_at <= $1
+                            ORDER BY expires_at LIMIT $2)
+          RETURNING id",
+            [now.into(), limit.into()],
         )
     }
 }

@@ -20,6 +20,8 @@ const SLOTS: usize = 8;
 const LEASE: Duration = seconds(60);
 /// How long one try may take; well below [`LEASE`], so no other worker takes the message up.
 const DEADLINE: Duration = seconds(30);
+/// How often a busy worker looks for messages that became due meanwhile.
+const LOOK_AGAIN: Duration = seconds(1);
 /// How long mails in flight may take once the worker is told to stop.
 const GRACE: Duration = seconds(3);
 /// The first pause; each further one is twice as long.
@@ -75,32 +77,50 @@ async fn drop_expired(auth: &Auth, now: Timestamp) -> Result<(), InternalError> 
     }
 }
 
-/// Leases into free slots as long as there is something due. New messages are taken when half
-/// the slots are free, so one slow recipient does not hold up the others.
+/// Leases into free slots as long as there is something due, half of them at a time. While
+/// mails are in flight it looks again and takes single slots too, so a mail server that lets
+/// some of them hang does not hold up the others.
 async fn send_all(
     auth: &Auth,
     lease: LeaseId,
     sending: &mut JoinSet<()>,
 ) -> Result<(), InternalError> {
-    let mut more = true;
+    let (mut more, mut least) = (true, SLOTS / 2);
     loop {
-        if more && sending.len() <= SLOTS / 2 {
-            let free = SLOTS - sending.len();
-            let now = auth.clock().now();
-            let until = now.plus(LEASE);
-            let limit = i64::try_from(free).unwrap_or(1);
-            let leased = store::lease(auth.database(), lease, limit, now, until).await?;
-            more = leased.len() == free;
+        let free = SLOTS - sending.len();
+        if more && free >= least {
+            let leased = lease_due(auth, lease, free).await?;
+            // Where most slots hang, the few others are filled one by one.
+            (more, least) = (leased.len() == free, free.min(SLOTS / 2));
             for message in leased {
                 let auth = auth.clone();
                 sending.spawn(async move { attempt(&auth, &message).await });
             }
         }
-        match sending.join_next().await {
-            Some(ended) => log_panic(ended),
-            None => return Ok(()),
+        tokio::select! {
+            ended = sending.join_next() => match ended {
+                Some(ended) => log_panic(ended),
+                None => return Ok(()),
+            },
+            () = something_new(auth) => (more, least) = (true, 1),
         }
     }
+}
+
+/// Takes what is due into so many free slots.
+async fn lease_due(auth: &Auth, lease: LeaseId, free: usize) -> Result<Vec<Leased>, InternalError> {
+    let now = auth.clock().now();
+    if !store::due(auth.database(), now).await?.to_send {
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(free).unwrap_or(1);
+    store::lease(auth.database(), lease, limit, now, now.plus(LEASE)).await
+}
+
+/// Answers when something was queued here, or may have been elsewhere.
+async fn something_new(auth: &Auth) {
+    let bell = auth.inner.outbox.bell.notified();
+    let _ = tokio::time::timeout(LOOK_AGAIN, bell).await;
 }
 
 /// Waits for every mail in flight.

@@ -130,11 +130,9 @@ impl Templates {
 /// switched on here.
 fn empty_engine() -> Environment<'static> {
     let mut engine = Environment::empty();
-    engine.set_auto_escape_callback(|name| {
-        match name.rsplit_once('.') {
-            Some((_, "html")) => AutoEscape::Html,
-            _ => AutoEscape::None,
-        }
+    engine.set_auto_escape_callback(|name| match name.rsplit_once('.') {
+        Some((_, "html")) => AutoEscape::Html,
+        _ => AutoEscape::None,
     });
     engine.set_formatter(|out, state, value| match state.auto_escape() {
         AutoEscape::Html if !value.is_safe() && !value.is_undefined() => {

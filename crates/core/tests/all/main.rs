@@ -1,7 +1,7 @@
 //! The integration tests of `ironlatch-core`, on both engines where the database matters.
 
+mod architecture;
 mod database;
-mod engines;
 mod hash_gate;
 mod master_key;
 mod messages;
