@@ -1,0 +1,125 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Ironlatch, an authentication server.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    /// The configuration file (TOML).
+    #[arg(long, global = true, env = "IRONLATCH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server.
+    Serve(Place),
+    /// Runs a server to try things out: mails stay in an inbox, the clock can be moved.
+    Dev(Place),
+    /// Creates, shows and changes accounts.
+    #[command(subcommand)]
+    Account(Account),
+    /// Changes the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Writes a copy of the embedded database, also while the server runs. The master key is not
+    /// in it: keep that elsewhere.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Puts a copy back. Ends all sessions and voids all codes, as some may have been ended or
+    /// used since the copy was made.
+    Restore {
+        /// A file made by `backup`.
+        file: PathBuf,
+        /// Replaces the present database.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Shows or checks the configuration.
+    #[command(subcommand)]
+    Config(Config),
+    /// Looks whether everything the server needs is there.
+    Doctor,
+}
+
+/// Where to run; overrides the configuration.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The folder of the embedded database and the master key.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address and port; port 0 takes any free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Creates an account. Its address counts as proven: you vouch for it.
+    Create {
+        /// The e-mail address.
+        email: String,
+        #[arg(long)]
+        username: Option<String>,
+        /// One of the configured roles.
+        #[arg(long)]
+        role: Option<String>,
+        /// May use the operator's console.
+        #[arg(long)]
+        staff: bool,
+        /// Has every permission.
+        #[arg(long)]
+        superuser: bool,
+        /// Reads a first password from standard input; without it the person sets one by
+        /// "forgot password".
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Shows an account.
+    Show {
+        /// Identifier or e-mail address.
+        account: String,
+    },
+    /// Disables an account and ends its sessions.
+    Disable {
+        /// Identifier or e-mail address.
+        account: String,
+    },
+    /// Enables a disabled account.
+    Enable {
+        /// Identifier or e-mail address.
+        account: String,
+    },
+    /// Gives an account another role.
+    SetRole {
+        /// Identifier or e-mail address.
+        account: String,
+        /// One of the configured roles.
+        role: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Makes a new signing key. Tokens signed with the old one stay good until they run out.
+    Rotate {
+        /// Refuses tokens signed with the old key at once.
+        #[arg(long)]
+        compromised: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Prints what holds, where it comes from, and no secrets.
+    Print,
+    /// Reports every mistake.
+    Check,
+}

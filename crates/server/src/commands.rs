@@ -1,0 +1,181 @@
+//! What operators do at the command line, beside a running server or without one.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use ironlatch_core::Auth;
+use ironlatch_core::accounts::{AccountRef, Email, Username};
+use ironlatch_core::client::Network;
+use ironlatch_core::ids::AccountId;
+use ironlatch_core::ports::Token;
+use ironlatch_core::sessions::Account as Found;
+use ironlatch_core::sign_in::{NewAccount, SignUpError};
+use ironlatch_core::time::Timestamp;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cli::{Account, Command, Keys};
+use crate::master_key;
+use crate::opening::{self, Opening};
+
+/// Runs a command that is neither a server nor about the configuration.
+pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()> {
+    match command {
+        Command::Account(act) => account(act, &opening.for_command().await?).await,
+        Command::Keys(Keys::Rotate { compromised }) => {
+            opening.for_command().await?.tokens().rotate(compromised).await?;
+            println!("A new key signs from now on.");
+            Ok(())
+        }
+        Command::Backup { file } => backup(&file, &opening).await,
+        Command::Restore { file, force } => restore(&file, force, &opening).await,
+        Command::Doctor => doctor(&opening).await,
+        Command::Serve(_) | Command::Dev(_) | Command::Config(_) => Ok(()),
+    }
+}
+
+async fn account(act: Account, auth: &Auth) -> anyhow::Result<()> {
+    let accounts = auth.accounts();
+    let account = match act {
+        Account::Create { .. } => create(act, auth).await?,
+        Account::Show { account } => {
+            accounts.find(&named(&account)?).await?.context("there is no such account")?
+        }
+        Account::Disable { account } => accounts.disable(&named(&account)?).await?,
+        Account::Enable { account } => accounts.enable(&named(&account)?).await?,
+        Account::SetRole { account, role } => accounts.set_role(&named(&account)?, &role).await?,
+    };
+    show(&account);
+    Ok(())
+}
+
+fn named(text: &str) -> anyhow::Result<AccountRef> {
+    if let Some(id) = AccountId::parse(text) {
+        return Ok(AccountRef::Id(id));
+    }
+    let email = Email::parse(text).ok();
+    Ok(AccountRef::Email(email.context("name the account by its identifier or its address")?))
+}
+
+async fn create(act: Account, auth: &Auth) -> anyhow::Result<Found> {
+    let Account::Create { email, username, role, staff, superuser, password_stdin } = act else {
+        bail!("this is not about a new account");
+    };
+    let email = Email::parse(&email).ok().context("this is not an e-mail address")?;
+    let username = username.map(|name| Username::parse(&name)).transpose();
+    let username = username.ok().context("this cannot be a username")?;
+    let mut password = None;
+    if password_stdin {
+        let mut text = String::new();
+        std::io::stdin().lock().take(4096).read_to_string(&mut text)?;
+        password = Some(Token::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    let new =
+        NewAccount { email, username, password, is_staff: staff, is_superuser: superuser, role };
+    let id = auth.sign_in().create_account(new).await.map_err(|error| match error {
+        SignUpError::Password(problem) => {
+            anyhow::anyhow!("the password cannot be used: {problem:?}")
+        }
+        SignUpError::Taken { username: true, .. } => anyhow::anyhow!("the username is taken"),
+        SignUpError::Taken { .. } => anyhow::anyhow!("the address has an account"),
+        other => other.into(),
+    })?;
+    auth.accounts().find(&AccountRef::Id(id)).await?.context("the account is not there")
+}
+
+/// Prints an account, a line a fact.
+fn show(account: &Found) {
+    let at = |moment: Option<Timestamp>| {
+        let moment = moment.and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds()).ok());
+        moment.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "never".to_owned())
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    println!("id            {}", account.id);
+    println!("number        {}", account.number);
+    println!("email         {}", text(&account.email));
+    println!("verified      {}", at(account.email_verified_at));
+    println!("username      {}", text(&account.username));
+    println!("role          {}", account.role);
+    println!("staff         {}", account.is_staff);
+    println!("superuser     {}", account.is_superuser);
+    println!("groups        {}", account.groups.join(", "));
+    println!("created       {}", at(Some(account.created_at)));
+    println!("last sign-in  {}", at(account.last_sign_in_at));
+    println!("disabled      {}", at(account.disabled_at));
+    println!("closed        {}", at(account.deleted_at));
+}
+
+async fn backup(file: &Path, opening: &Opening) -> anyhow::Result<()> {
+    ensure!(
+        opening.configuration.is_embedded(),
+        "this is for the embedded database; for PostgreSQL use pg_dump"
+    );
+    ensure!(!file.exists(), "{} is there already; name a new file", file.display());
+    opening.for_command().await?.database().backup(file).await?;
+    println!(
+        "{} is complete. It opens only with the master key {}, which is not in it.",
+        file.display(),
+        master_key::path(&opening.configuration).display()
+    );
+    Ok(())
+}
+
+/// The copy is opened and its sessions and codes are ended before it takes the place of the
+/// database, so that no moment exists in which an ended session lives again.
+async fn restore(file: &Path, force: bool, opening: &Opening) -> anyhow::Result<()> {
+    let target = opening.configuration.database_file().context(
+        "this is for the embedded database; for PostgreSQL use pg_restore, then \
+         `ironlatch keys rotate --compromised`",
+    )?;
+    master_key::prepare_data_dir(&opening.configuration.data_dir)?;
+    ensure!(file.exists(), "{} is not there", file.display());
+    ensure!(force || !target.exists(), "{} is there; --force replaces it", target.display());
+    let _lock = opening::lock(&target)?;
+    ensure!(
+        master_key::path(&opening.configuration).exists(),
+        "put the master key of this backup to {} first",
+        master_key::path(&opening.configuration).display()
+    );
+    let folder = tempfile::tempdir_in(&opening.configuration.data_dir)?;
+    let (copy, ended) = (folder.path().join("copy.db"), folder.path().join("ended.db"));
+    std::fs::copy(file, &copy).with_context(|| format!("cannot copy {}", file.display()))?;
+    let auth = opening.engine(&format!("sqlite:{}", copy.display()), None, None).await?;
+    auth.restore_finished().await?;
+    auth.database().backup(&ended).await?;
+    drop(auth);
+    for suffix in ["-wal", "-shm"] {
+        // What they hold belongs to the database that goes away.
+        let leftover = opening::beside(&target, suffix);
+        if leftover.exists() {
+            std::fs::remove_file(leftover)?;
+        }
+    }
+    std::fs::rename(&ended, &target)?;
+    master_key::sync_folder(&target)?;
+    println!("{} is restored. All sessions are ended and all codes are void.", target.display());
+    Ok(())
+}
+
+/// Looks at everything once and says how it is; fails when something is wrong.
+async fn doctor(opening: &Opening) -> anyhow::Result<()> {
+    println!("version       {}", env!("CARGO_PKG_VERSION"));
+    println!("listens on    {}", opening.settings.listen);
+    println!("public URL    {}", opening.settings.core.public_url);
+    let auth = opening.for_command().await?;
+    for (name, value) in auth.database().describe().await? {
+        println!("{name:<13} {value}");
+    }
+    println!("master key    {} (fits)", master_key::path(&opening.configuration).display());
+    let started = Instant::now();
+    let password = auth.random().token();
+    let here = Network::of([127, 0, 0, 1].into());
+    auth.passwords().hash(&password, here).await?;
+    let took = started.elapsed();
+    let slots = opening.settings.core.passwords.slots;
+    println!("hashing       {took:.0?} each, {slots} at a time");
+    auth.sessions().catch_up().await?;
+    ensure!(auth.is_ready().await, "not ready: this machine's clock is 5 s off the database's");
+    Ok(())
+}

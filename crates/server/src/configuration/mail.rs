@@ -1,0 +1,106 @@
+//! `[mail]`: from keys to a way for mail to leave.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use ironlatch_core::messages::{
+    LogTransport, SendGrid, SendGridSettings, Smtp as SmtpTransport, SmtpSecurity, SmtpSettings,
+};
+use ironlatch_core::ports::{MailTransport, Token};
+use ironlatch_core::settings::Mistake;
+
+use super::{Mail, Mistakes, Security, Sendgrid, Smtp, Transport};
+
+impl Mail {
+    /// The configured transport; secrets are read from their files here.
+    pub(super) fn transport(&self, mistakes: &mut Mistakes) -> Arc<dyn MailTransport> {
+        mistakes.unless(
+            self.transport == Transport::Log || self.from.is_some(),
+            "mail.from",
+            "must be given to send mail, e.g. \"Example <noreply@example.com>\" \
+             (IRONLATCH_MAIL_FROM)",
+        );
+        let built = match self.transport {
+            Transport::Log => None,
+            Transport::Smtp => self.smtp.build(mistakes),
+            Transport::Sendgrid => self.sendgrid.build(mistakes),
+        };
+        built.unwrap_or_else(|| Arc::new(LogTransport))
+    }
+}
+
+impl Smtp {
+    fn build(&self, mistakes: &mut Mistakes) -> Option<Arc<dyn MailTransport>> {
+        mistakes.unless(
+            self.username.is_some() == self.password_file.is_some(),
+            "mail.smtp.username",
+            "and mail.smtp.password_file must be given together",
+        );
+        let password = self.password_file.as_deref();
+        let password = password.and_then(|path| secret("mail.smtp.password_file", path, mistakes));
+        let authority = self.authority_file.as_deref().and_then(|path| {
+            let read = std::fs::read(path);
+            read.map_err(|error| mistakes.add("mail.smtp.authority_file", error)).ok()
+        });
+        let settings = SmtpSettings {
+            port: self.port,
+            security: match self.security {
+                Security::Starttls => SmtpSecurity::StartTls,
+                Security::Tls => SmtpSecurity::Tls,
+                Security::None => SmtpSecurity::PlainOnLoopback,
+            },
+            credentials: self.username.clone().zip(password),
+            authority,
+            ..SmtpSettings::new(self.host.clone().unwrap_or_default())
+        };
+        kept(SmtpTransport::new(settings), mistakes)
+    }
+}
+
+impl Sendgrid {
+    fn build(&self, mistakes: &mut Mistakes) -> Option<Arc<dyn MailTransport>> {
+        let Some(path) = &self.api_key_file else {
+            mistakes.add("mail.sendgrid.api_key_file", "must be given for this mail.transport");
+            return None;
+        };
+        let mut settings =
+            SendGridSettings::new(secret("mail.sendgrid.api_key_file", path, mistakes)?);
+        if let Some(url) = &self.base_url {
+            settings.base_url.clone_from(url);
+        }
+        kept(SendGrid::new(&settings), mistakes)
+    }
+}
+
+/// A transport, or its mistakes noted.
+fn kept<T: MailTransport + 'static>(
+    built: Result<T, Vec<Mistake>>,
+    mistakes: &mut Mistakes,
+) -> Option<Arc<dyn MailTransport>> {
+    match built {
+        Ok(transport) => Some(Arc::new(transport)),
+        Err(found) => {
+            found.into_iter().for_each(|mistake| mistakes.add(mistake.key, mistake.sentence));
+            None
+        }
+    }
+}
+
+/// Reads a secret that not everybody may read.
+fn secret(key: &str, path: &Path, mistakes: &mut Mistakes) -> Option<Token> {
+    let shown = path.display();
+    let mode = path.metadata().map_or(0, |found| found.permissions().mode());
+    mistakes.unless(
+        mode & 0o007 == 0,
+        key,
+        format_args!("everybody on this machine can read {shown}: run `chmod 600 {shown}`"),
+    );
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Token::new(text.trim().to_owned())),
+        Err(error) => {
+            mistakes.add(key, format_args!("{shown}: {error}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the configuration accepts, refuses and shows.
+
+use super::*;
+
+fn read(file: &str, environment: &[(&str, &str)]) -> (Layers, Configuration, Mistakes) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ironlatch.toml");
+    std::fs::write(&path, file).unwrap();
+    let mut layers = Layers::default();
+    let mut mistakes = Mistakes::default();
+    layers.add_file(&path, &mut mistakes);
+    let own = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    layers.add_environment(environment.iter().map(own));
+    let configuration = layers.read(&mut mistakes);
+    (layers, configuration, mistakes)
+}
+
+fn mistakes_of(file: &str, environment: &[(&str, &str)]) -> String {
+    let (_, configuration, mut mistakes) = read(file, environment);
+    configuration.resolve(false, &mut mistakes);
+    mistakes.into_result().map_or_else(|mistakes| mistakes.to_string(), |()| String::new())
+}
+
+#[test]
+fn the_defaults_stand() {
+    assert_eq!(mistakes_of("", &[]), "");
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let file = "
+        listen = 'everywhere'
+        allowed_origins = ['https://*.example.com', 'https://app.example.com/']
+        trusted_proxies = '10.0.0.0/8, nonsense, 0.0.0.0/0'
+        typo = 1
+        [passwords]
+        least_length = 4
+        argon2_memory_kib = 1024
+        slots = 'many'
+        [tokens]
+        access = 'soon'
+        [limits]
+        sign_ins = 3
+        [mail]
+        transport = 'smtp'
+        smtp.security = 'none'
+        smtp.host = 'mail.example.com'
+        [checks]
+        when_blind = 'guess'
+    ";
+    let text = mistakes_of(file, &[("IRONLATCH_SIGN_UP__NEUTRAL", "perhaps")]);
+    for key in [
+        "listen:",
+        "allowed_origins: \"https://*.example.com\"",
+        "allowed_origins: \"https://app.example.com/\"",
+        "trusted_proxies: \"nonsense\"",
+        "trusted_proxies: trusting everybody",
+        "typo (file ",
+        "passwords.least_length: must be 8",
+        "passwords.argon2_memory_kib: is below OWASP",
+        "passwords.slots (file ",
+        "tokens.access (file ",
+        "limits.sign_ins (file ",
+        "mail.from:",
+        "mail.smtp.security: ",
+        "checks.when_blind (file ",
+        "sign_up.neutral (environment IRONLATCH_SIGN_UP__NEUTRAL)",
+    ] {
+        assert!(text.contains(key), "{key} is missing in:\n{text}");
+    }
+    assert_eq!(text.lines().count(), 1 + 15, "{text}");
+}
+
+#[test]
+fn the_environment_lies_over_the_file() {
+    let (_, configuration, mistakes) = read(
+        "listen = '127.0.0.1:1'\n[mail]\nfrom = 'a@example.com'\n[http]\ndocuments = true",
+        &[
+            ("IRONLATCH_LISTEN", "127.0.0.1:2"),
+            ("IRONLATCH_MAIL_FROM", "b@example.com"),
+            ("IRONLATCH_HTTP__DOCUMENTS", "false"),
+            ("IRONLATCH_PASSWORDS__QUEUE", "17"),
+            ("IRONLATCH_TOKENS__ACCESS", "5m"),
+            ("IRONLATCH_ALLOWED_ORIGINS", "https://a.example, https://b.example"),
+            ("IRONLATCH_PORT", "tcp://10.0.0.1:80"),
+            ("UNRELATED", "x"),
+        ],
+    );
+    assert!(mistakes.into_result().is_ok());
+    let settings = configuration.resolve(false, &mut Mistakes::default());
+    assert_eq!(settings.listen.port(), 2);
+    assert_eq!(settings.core.mail.from, "b@example.com");
+    assert!(!settings.documents);
+    assert_eq!(settings.core.passwords.queue, 17);
+    assert_eq!(settings.core.tokens.api.access.as_secs(), 300);
+    assert_eq!(settings.web.allowed_origins, ["https://a.example", "https://b.example"]);
+}
+
+#[test]
+fn the_strict_preset_lies_under_what_is_given() {
+    let (_, configuration, _) = read("preset = 'strict'\n[passwords]\nleast_length = 12\n", &[]);
+    let passwords = configuration.resolve(false, &mut Mistakes::default()).core.passwords;
+    assert_eq!(passwords.argon2_memory_kib, 47_104);
+    assert_eq!(passwords.argon2_passes, 1);
+    assert_eq!(passwords.least_length, 12);
+}
+
+#[test]
+fn unsafe_settings_are_refused_with_what_to_do() {
+    let http = mistakes_of("public_url = 'http://auth.example.com'", &[]);
+    assert!(http.contains("public_url: over http"), "{http}");
+    let unset = mistakes_of("listen = '0.0.0.0:8000'", &[]);
+    assert!(unset.contains("public_url: must be given"), "{unset}");
+    let key = mistakes_of("database_url = 'postgres://db/ironlatch'", &[]);
+    assert!(key.contains("master_key_file: must be given with PostgreSQL"), "{key}");
+    let weak = "listen = '0.0.0.0:80'\npublic_url = 'https://a.example'
+        [passwords]\nargon2_memory_kib = 64\nallow_weak_hashing_for_tests = true";
+    assert!(mistakes_of(weak, &[]).contains("is for tests only"));
+    assert_eq!(mistakes_of("public_url = 'http://localhost:8000/'", &[]), "");
+    assert_eq!(mistakes_of("listen = '0.0.0.0:80'\npublic_url = 'https://a.example'", &[]), "");
+}
+
+#[test]
+fn development_listens_on_loopback_only() {
+    let (_, configuration, mut mistakes) = read("listen = '0.0.0.0:8000'", &[]);
+    configuration.resolve(true, &mut mistakes);
+    let text = mistakes.into_result().unwrap_err().to_string();
+    assert!(text.contains("listen: development mode"), "{text}");
+}
+
+#[test]
+fn what_is_printed_names_origins_and_hides_passwords() {
+    let (layers, configuration, _) = read(
+        "[passwords]\nleast_length = 9",
+        &[(
+            "IRONLATCH_DATABASE_URL",
+            "postgres://me:hunter2@db1,db2/x?password=hunter2&sslmode=require",
+        )],
+    );
+    let text = layers.print(&configuration).unwrap();
+    assert!(text.contains("passwords.least_length = 9  # file "), "{text}");
+    assert!(
+        text.contains("\"postgres://me:…@db1,db2/x?password=…&sslmode=require\"  # environment"),
+        "{text}"
+    );
+    assert!(text.contains("tokens.access = \"15m\"  # default"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    // What is printed can be read again.
+    let (_, again, mistakes) = read(&text, &[]);
+    assert!(mistakes.into_result().is_ok());
+    assert_eq!(again.passwords.least_length, 9);
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_without_its_content() {
+    let text = mistakes_of("listen = '127.0.0.1:1'\nsecret-of-mine", &[]);
+    assert!(text.contains("line 2"), "{text}");
+    assert!(!text.contains("secret-of-mine"), "{text}");
+}

@@ -1,0 +1,150 @@
+//! The page at `/docs`: the API's description as plain HTML that loads nothing.
+
+use askama::Template;
+use serde_json::Value;
+
+/// Nothing but the page's own style.
+pub(crate) const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+
+#[derive(Template)]
+#[template(path = "reference.html")]
+struct Page {
+    title: String,
+    version: String,
+    description: String,
+    operations: Vec<Operation>,
+    schemas: Vec<(String, String)>,
+}
+
+/// One method of one path.
+struct Operation {
+    method: String,
+    path: String,
+    tag: String,
+    summary: String,
+    description: String,
+    parameters: Vec<Parameter>,
+    body: Vec<Content>,
+    responses: Vec<Response>,
+}
+
+struct Parameter {
+    name: String,
+    place: String,
+    required: bool,
+    description: String,
+}
+
+struct Response {
+    status: String,
+    description: String,
+    content: Vec<Content>,
+}
+
+/// What a body looks like: the name of a schema further down, or the schema itself.
+struct Content {
+    media_type: String,
+    schema_name: Option<String>,
+    schema: String,
+}
+
+/// Renders the description.
+pub(crate) fn page(description: &Value) -> anyhow::Result<String> {
+    let mut operations = Vec::new();
+    for (path, item) in entries(&description["paths"]) {
+        for (method, operation) in entries(item) {
+            if operation.is_object() {
+                operations.push(Operation::new(path, method, operation));
+            }
+        }
+    }
+    let schemas = entries(&description["components"]["schemas"]);
+    let page = Page {
+        title: text(&description["info"]["title"]),
+        version: text(&description["info"]["version"]),
+        description: text(&description["info"]["description"]),
+        operations,
+        schemas: schemas.map(|(name, schema)| (name.clone(), pretty(schema))).collect(),
+    };
+    Ok(page.render()?)
+}
+
+impl Operation {
+    fn new(path: &str, method: &str, operation: &Value) -> Self {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        Self {
+            method: method.to_ascii_uppercase(),
+            path: path.to_owned(),
+            tag: text(&operation["tags"][0]),
+            summary: text(&operation["summary"]),
+            description: text(&operation["description"]),
+            parameters: parameters
+                .map(|parameter| Parameter {
+                    name: text(&parameter["name"]),
+                    place: text(&parameter["in"]),
+                    required: parameter["required"] == true,
+                    description: text(&parameter["description"]),
+                })
+                .collect(),
+            body: contents(&operation["requestBody"]),
+            responses: entries(&operation["responses"])
+                .map(|(status, response)| Response {
+                    status: status.clone(),
+                    description: text(&response["description"]),
+                    content: contents(response),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn contents(owner: &Value) -> Vec<Content> {
+    entries(&owner["content"])
+        .map(|(media_type, content)| {
+            let reference = content["schema"]["$ref"].as_str();
+            Content {
+                media_type: media_type.clone(),
+                schema_name: reference.and_then(|r| Some(r.rsplit_once('/')?.1.to_owned())),
+                schema: pretty(&content["schema"]),
+            }
+        })
+        .collect()
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_every_operation_and_escapes_it() {
+        let description = serde_json::json!({
+            "info": {"title": "API <1>", "version": "2"},
+            "paths": {"/a": {"post": {
+                "summary": "Does <b>",
+                "parameters": [{"name": "token", "in": "query", "required": true}],
+                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}}},
+                "responses": {"200": {"description": "Done."}}
+            }}},
+            "components": {"schemas": {"Body": {"type": "object"}}}
+        });
+        let page = page(&description).unwrap();
+        assert!(page.contains("API &#60;1&#62;"), "{page}");
+        assert!(page.contains("Does &#60;b&#62;"), "{page}");
+        assert!(page.contains("POST") && page.contains("/a"), "{page}");
+        assert!(page.contains("href=\"#schema-Body\"") && page.contains("id=\"schema-Body\""));
+        assert!(!page.contains("<script") && !page.contains("http"), "{page}");
+    }
+}

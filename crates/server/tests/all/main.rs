@@ -1,0 +1,1 @@
+//! The real binary, run as an operator runs it.
