@@ -1,0 +1,320 @@
+// Ironlatch in a real browser: the built binary in development mode, its pages in Chromium.
+//
+// `cargo xtask test` runs this. By hand: `npm ci`, then
+// IRONLATCH_BINARY=../target/debug/ironlatch IRONLATCH_CHROMIUM=/usr/bin/chromium node run.mjs
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const BINARY = process.env.IRONLATCH_BINARY ?? '../target/debug/ironlatch';
+const CHROMIUM = process.env.IRONLATCH_CHROMIUM ?? '/usr/bin/chromium';
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+const PASSWORD = 'vierzehn Igel im Regen';
+const OTHER_PASSWORD = 'fünfzehn Igel im Schnee';
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** A port nobody listens on. */
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => probe.once('listening', done));
+  const { port } = probe.address();
+  await new Promise((done) => probe.close(done));
+  return port;
+}
+
+/** The binary in development mode, ready to answer. */
+async function startServer() {
+  const port = await freePort();
+  const base = `http://127.0.0.1:${port}`;
+  const server = spawn(BINARY, ['dev'], {
+    env: { ...process.env, IRONLATCH_LISTEN: `127.0.0.1:${port}` },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log = [];
+  for (const pipe of [server.stdout, server.stderr]) pipe.on('data', (text) => log.push(text));
+  for (let tries = 0; tries < 200; tries += 1) {
+    assert.equal(server.exitCode, null, `the server ended:\n${log.join('')}`);
+    const answer = await fetch(`${base}/readyz`).catch(() => null);
+    if (answer?.ok) return { base, server, log };
+    await pause(50);
+  }
+  server.kill();
+  throw new Error(`the server is not ready after 10 s:\n${log.join('')}`);
+}
+
+/** One person's browser: its pages, and calls that share its cookies. */
+class Person {
+  constructor(world, context) {
+    Object.assign(this, { world, context });
+    context.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(`${world.base}/`) && !url.startsWith('data:')) world.strangers.push(url);
+    });
+    context.on('console', (message) => {
+      // Chromium also reports the status of a page that is meant to be 400.
+      const isStatus = message.text().startsWith('Failed to load resource');
+      if (message.type() === 'error' && !isStatus) world.complaints.push(message.text());
+    });
+    context.on('weberror', (error) => world.complaints.push(String(error.error())));
+  }
+
+  async open(link) {
+    this.page ??= await this.context.newPage();
+    return this.page.goto(new URL(link, this.world.base).href);
+  }
+
+  post(path, data) {
+    return this.context.request.post(this.world.base + path, { data });
+  }
+
+  heading() {
+    return this.page.locator('h1').innerText();
+  }
+
+  press(text) {
+    return this.page.getByRole('button', { name: text }).click();
+  }
+
+  fill(label, text) {
+    return this.page.getByLabel(label, { exact: true }).fill(text);
+  }
+
+  shot(name) {
+    const file = `${RESULTS}${this.world.mode}-${name}.png`;
+    return this.page.screenshot({ path: file, fullPage: true });
+  }
+}
+
+/** What the checks of one mode share. */
+class World {
+  constructor(browser, base, mode) {
+    Object.assign(this, { browser, base, mode, strangers: [], complaints: [], people: 0 });
+  }
+
+  async person() {
+    const javaScriptEnabled = this.mode === 'scripts';
+    const context = await this.browser.newContext({ javaScriptEnabled, locale: 'en-GB' });
+    return new Person(this, context);
+  }
+
+  /** Somebody who has just signed up, and the link they were mailed. */
+  async signUp() {
+    // One network may sign up a few times an hour.
+    await this.advance(3_601);
+    const person = await this.person();
+    this.people += 1;
+    const username = `${this.mode}-${this.people}`;
+    const email = `${username}@example.com`;
+    const answer = await person.post('/api/auth/register/', { username, email, password: PASSWORD });
+    assert.equal(answer.status(), 201, await answer.text());
+    return { person, email, link: await this.link(email) };
+  }
+
+  async advance(seconds) {
+    const body = JSON.stringify({ advance_seconds: seconds });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(`${this.base}/dev/clock`, { method: 'POST', headers, body });
+    assert.ok(answer.ok, `/dev/clock answered ${answer.status}`);
+  }
+
+  /** The link in the newest mail to an address, once there are so many mails to it. */
+  async link(email, mails = 1) {
+    for (let tries = 0; tries < 100; tries += 1) {
+      const all = await (await fetch(`${this.base}/dev/inbox.json`)).json();
+      const own = all.filter((mail) => mail.to === email);
+      const link = own.length >= mails && own[0].text.match(/https?:\S+/)?.[0];
+      if (link) return link;
+      await pause(50);
+    }
+    throw new Error(`mail number ${mails} to ${email} did not come`);
+  }
+
+  async login(email, password) {
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ email, password });
+    const answer = await fetch(`${this.base}/api/auth/login/`, { method: 'POST', headers, body });
+    return { status: answer.status, body: await answer.json() };
+  }
+}
+
+const CHECKS = {
+  async 'the browser that signed up confirms with one click'(world) {
+    const { person, email, link } = await world.signUp();
+    await person.open(link);
+    assert.doesNotMatch(person.page.url(), /token/, 'the token leaves the address bar');
+    assert.equal(await person.heading(), 'Confirm your e-mail address');
+    await person.shot('confirm');
+    await person.press('Confirm');
+    assert.equal(await person.heading(), 'Your address is confirmed');
+    await person.shot('confirmed');
+    const { body } = await world.login(email, PASSWORD);
+    assert.equal(body.user.email_verified, true);
+  },
+
+  async 'mail scanners that open the link consume nothing'(world) {
+    const { person, email, link } = await world.signUp();
+    const scanner = await world.person();
+    for (const method of ['get', 'head', 'get']) await scanner.context.request[method](link);
+    await scanner.open(link);
+    const { body } = await world.login(email, PASSWORD);
+    assert.equal(body.user.email_verified, false);
+    await person.open(link);
+    await person.press('Confirm');
+    assert.equal(await person.heading(), 'Your address is confirmed');
+  },
+
+  async 'another browser confirms with the password'(world) {
+    const { email, link } = await world.signUp();
+    const other = await world.person();
+    await other.open(link);
+    assert.equal(await other.heading(), 'Is this account yours?');
+    await other.shot('elsewhere');
+    await other.fill('Password', 'not the password');
+    await other.press('Confirm');
+    assert.equal(await other.page.getByRole('alert').innerText(), 'The password is not right.');
+    await other.shot('elsewhere-wrong');
+    await other.fill('Password', PASSWORD);
+    await other.press('Confirm');
+    assert.equal(await other.heading(), 'Your address is confirmed');
+    const { body } = await world.login(email, PASSWORD);
+    assert.equal(body.user.email_verified, true);
+  },
+
+  async 'this was me: another browser confirms with a new password'(world) {
+    const { person, email, link } = await world.signUp();
+    const before = await person.post('/api/auth/login/', { email, password: PASSWORD });
+    assert.equal(before.status(), 200);
+    const other = await world.person();
+    await other.open(link);
+    await other.fill('New password', OTHER_PASSWORD);
+    await other.press('Set password and confirm');
+    assert.equal(await other.heading(), 'Your address is confirmed');
+    assert.equal((await world.login(email, PASSWORD)).status, 400, 'the old password is gone');
+    assert.equal((await world.login(email, OTHER_PASSWORD)).status, 200);
+    const refreshed = await person.post('/api/auth/token/refresh/');
+    assert.equal(refreshed.status(), 401, 'whoever was signed in is signed out');
+  },
+
+  async 'this was not me: the account is closed'(world) {
+    const { email, link } = await world.signUp();
+    const owner = await world.person();
+    await owner.open(link);
+    await owner.press('Close the account …');
+    assert.equal(await owner.heading(), 'Close the account?');
+    await owner.shot('close');
+    await owner.press('Yes, it was not me: close it');
+    assert.equal(await owner.heading(), 'The account is closed');
+    await owner.shot('closed');
+    assert.equal((await world.login(email, PASSWORD)).status, 400);
+  },
+
+  async 'a forgotten password is replaced through the mailed page'(world) {
+    const { person, email } = await world.signUp();
+    await person.post('/api/auth/login/', { email, password: PASSWORD });
+    const asked = await person.post('/api/auth/password/forgot/', { email });
+    assert.ok(asked.ok(), await asked.text());
+    const link = await world.link(email, 2);
+    await person.open(link);
+    assert.doesNotMatch(person.page.url(), /token/, 'the token leaves the address bar');
+    assert.equal(await person.heading(), 'Choose a new password');
+    await person.shot('reset');
+    await person.fill('New password', OTHER_PASSWORD);
+    await person.press('Change password');
+    await person.shot('reset-done');
+    assert.equal((await world.login(email, PASSWORD)).status, 400);
+    assert.equal((await world.login(email, OTHER_PASSWORD)).status, 200);
+    const refreshed = await person.post('/api/auth/token/refresh/');
+    assert.equal(refreshed.status(), 401, 'sessions end with the old password');
+    await person.open(link);
+    assert.equal(await person.heading(), 'This link does not work');
+    await person.shot('reset-again');
+  },
+
+  async 'an expired link leads to a new one'(world) {
+    const { person, email, link } = await world.signUp();
+    await world.advance(25 * 3_600);
+    await person.open(link);
+    assert.equal(await person.heading(), 'This link does not work');
+    await person.shot('expired');
+    await person.fill('E-mail address', email);
+    await person.press('Send a new link');
+    await person.open(await world.link(email, 2));
+    await person.press('Confirm');
+    assert.equal(await person.heading(), 'Your address is confirmed');
+  },
+
+  async 'a small screen shows the pages without scrolling sideways'(world) {
+    const { link } = await world.signUp();
+    const person = await world.person();
+    await person.open(link);
+    await person.page.setViewportSize({ width: 320, height: 640 });
+    await person.shot('small');
+    const box = await person.page.locator('main').boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 320, `main is ${box.width} wide`);
+  },
+
+  async 'the development inbox shows the mail'(world) {
+    const { email } = await world.signUp();
+    const person = await world.person();
+    await person.open('/dev/inbox');
+    assert.match(await person.page.locator('body').innerText(), new RegExp(email));
+    await person.shot('inbox');
+  },
+
+  async 'the reference at /docs opens'(world) {
+    const person = await world.person();
+    const answer = await person.open('/docs');
+    assert.equal(answer.status(), 200);
+    await person.shot('docs');
+  },
+
+  async 'no page asked anybody else for anything'(world) {
+    assert.deepEqual(world.strangers, []);
+  },
+
+  async 'no page complained in the console'(world) {
+    assert.deepEqual(world.complaints, []);
+  },
+};
+
+rmSync(RESULTS, { recursive: true, force: true });
+mkdirSync(RESULTS, { recursive: true });
+const { base, server, log } = await startServer();
+let passed = 0;
+let failed = 0;
+try {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  for (const mode of ['no-scripts', 'scripts']) {
+    const world = new World(browser, base, mode);
+    for (const [name, check] of Object.entries(CHECKS)) {
+      try {
+        await check(world);
+        passed += 1;
+        console.log(`ok   ${mode}: ${name}`);
+      } catch (error) {
+        failed += 1;
+        console.log(`FAIL ${mode}: ${name}\n${error.stack}`);
+      }
+    }
+  }
+  await browser.close();
+} finally {
+  server.kill('SIGTERM');
+  if (failed > 0) console.log(`the server's last words:\n${log.join('').slice(-4_000)}`);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 ? 1 : 0;
