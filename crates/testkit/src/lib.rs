@@ -8,15 +8,21 @@
 )]
 
 mod auth;
+mod browser;
 mod clock;
 mod engines;
+mod html;
 mod inbox;
+mod jar;
 mod postgres;
+mod server;
 
 pub use auth::{
     MASTER_KEY, PASSWORD, TestAccount, TestAuth, TestAuthBuilder, address, cheap_settings, client,
 };
+pub use browser::Browser;
 pub use clock::{MovedClock, START};
 pub use engines::{each_engine, on_postgres, on_sqlite};
 pub use inbox::{Inbox, Received};
 pub use postgres::{PostgresDatabase, PostgresServer, empty_postgres, postgres};
+pub use server::{Answer, TestClient, TestServer};
