@@ -1,5 +1,7 @@
 //! The integration tests of `ironlatch-core`, on both engines where the database matters.
 
+#![cfg(test)]
+
 mod architecture;
 mod database;
 mod hash_gate;

@@ -7,7 +7,7 @@ use ironlatch_testkit::{MASTER_KEY, TestAuth, each_engine};
 const OTHER_KEY: [u8; 32] = *b"another key, 32 bytes long, too.";
 
 async fn open(url: &str, key: [u8; 32]) -> Result<Auth, BuildError> {
-    Auth::builder().database(url).master_key(key).build().await
+    Box::pin(Auth::builder().database(url).master_key(key).build()).await
 }
 
 #[tokio::test]

@@ -184,8 +184,7 @@ impl Passwords<'_> {
         store::delete(account)
     }
 
-    /// Counts the stored kinds now, as otherwise happens in the background when one is asked
-    /// to pretend.
+    /// Counts the stored kinds now, as otherwise happens in the background.
     pub async fn count_kinds(&self) -> Result<(), InternalError> {
         let counts = store::list_kinds(self.auth.database()).await?;
         self.auth.hashing().mix.replace(counts);
@@ -213,8 +212,9 @@ impl Passwords<'_> {
         hashing.mix.pick(digest, hashing.today).pretended()
     }
 
-    /// Never on the path of a request: that would tell by its time.
-    fn count_kinds_when_due(&self) {
+    /// Counts in the background, at the start and then every few minutes. Never on the path of a
+    /// request: that would tell by its time.
+    pub(crate) fn count_kinds_when_due(&self) {
         if !self.auth.hashing().mix.is_due(self.auth.clock().now()) {
             return;
         }
