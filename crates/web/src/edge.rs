@@ -15,6 +15,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tower::{Layer, Service};
 
@@ -82,7 +83,7 @@ impl Service<Request> for Edged {
         };
         let state = match self.edge.before(&request, finish.origin.is_some()) {
             Some(answer) => State::Answered(Some(answer)),
-            None => State::Waiting(Box::pin(self.inner.call(request))),
+            None => State::Waiting(self.inner.call(request)),
         };
         Answering { state, finish: Some(finish) }
     }
@@ -125,7 +126,7 @@ impl Edge {
     fn answers_for_host(&self, request: &Request) -> bool {
         let Some(hosts) = &self.app.settings().hosts else { return true };
         let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        let Some(host) = request.uri().authority().map(|it| it.as_str()).or(header) else {
+        let Some(host) = request.uri().authority().map(Authority::as_str).or(header) else {
             return false;
         };
         let name = without_port(host);
@@ -206,7 +207,7 @@ pub(crate) struct Answering {
 
 enum State {
     Answered(Option<Response>),
-    Waiting(Pin<Box<<Route as Service<Request>>::Future>>),
+    Waiting(<Route as Service<Request>>::Future),
 }
 
 impl Future for Answering {
@@ -216,7 +217,7 @@ impl Future for Answering {
         let mut response = match &mut self.state {
             State::Answered(answer) => answer.take().unwrap_or_default(),
             State::Waiting(future) => {
-                let Ok(response) = ready!(future.as_mut().poll(context));
+                let Ok(response) = ready!(Pin::new(future).poll(context));
                 response
             }
         };

@@ -81,7 +81,8 @@ impl Map {
         methods: MethodRouter<App>,
     ) -> Self {
         self.listed.push((path, allow));
-        let methods = methods.options(move || describe(name)).fallback(wrong_method);
+        let methods =
+            methods.options(move || std::future::ready(describe(name))).fallback(wrong_method);
         self.both(path, Kind::Api { allow: Some(allow) }, methods)
     }
 
@@ -117,7 +118,7 @@ impl Map {
 }
 
 /// `OPTIONS`: what the contract's framework says of a view.
-async fn describe(name: &'static str) -> Response {
+fn describe(name: &'static str) -> Response {
     answer::json(
         StatusCode::OK,
         &json!({

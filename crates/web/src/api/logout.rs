@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::HeaderMap;
+use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::PresentedTokens;
 
 use super::{ApiResult, answer};
@@ -24,7 +25,7 @@ pub(crate) async fn submit(
     let tokens = PresentedTokens {
         bearer: bearer::token(&headers).ok(),
         cookie: app.cookies().read(&headers, Cookie::Refresh),
-        body: body.as_ref().map(|token| token.reveal()),
+        body: body.as_ref().map(Token::reveal),
     };
     app.auth().sessions().sign_out(&tokens, &caller.0).await?;
     let mut response = answer::detail("Logged out");

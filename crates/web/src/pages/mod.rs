@@ -95,8 +95,8 @@ fn arrive(app: &App, uri: &Uri, headers: &HeaderMap, link: Cookie, name: &'stati
     if uri.query().is_some() {
         // A link that cannot be one of ours must not leave an older one's token behind.
         let kept = token_in(uri).and_then(|it| app.cookies().set_link(link, &it, app.now()));
-        let line = kept.unwrap_or_else(|| app.cookies().clear(link));
-        response.headers_mut().append(SET_COOKIE, line);
+        let cookie = kept.unwrap_or_else(|| app.cookies().clear(link));
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
     let up = if has_slash { "../" } else { "" };
     if let Ok(location) = HeaderValue::try_from(format!("{up}{name}")) {

@@ -199,3 +199,39 @@ async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResul
     sent.map_err(|error| error.explain(app.now()))?;
     notice(app, StatusCode::OK, "Look into your mail", ON_ITS_WAY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_chose_is_shown_as_text() {
+        let page = Elsewhere {
+            product: "<b>Acme</b>",
+            at: String::new(),
+            from: "\"><script>alert(1)</script>".to_owned(),
+            has_password: true,
+            least: 8,
+            problem: None,
+        };
+        let html = page.render().unwrap();
+        assert!(!html.contains("<script>"));
+        assert!(!html.contains("<b>Acme"));
+        assert!(html.contains("&#60;script&#62;"));
+    }
+
+    #[test]
+    fn without_a_password_nobody_is_asked_for_it() {
+        let mut page = Elsewhere {
+            product: "Acme",
+            at: String::new(),
+            from: String::new(),
+            has_password: false,
+            least: 8,
+            problem: None,
+        };
+        assert!(!page.render().unwrap().contains("current-password"));
+        page.has_password = true;
+        assert!(page.render().unwrap().contains("current-password"));
+    }
+}

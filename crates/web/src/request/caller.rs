@@ -1,6 +1,7 @@
 //! Who asks, as far as the connection tells.
 
 use axum::extract::FromRequestParts;
+use http::HeaderValue;
 use http::header::USER_AGENT;
 use http::request::Parts;
 use ironlatch_core::client::Client;
@@ -31,7 +32,7 @@ impl FromRequestParts<App> for Caller {
                  `ironlatch_web::PeerAddress`",
             ))
         })?;
-        let user_agent = parts.headers.get(USER_AGENT).map(|value| value.as_bytes());
+        let user_agent = parts.headers.get(USER_AGENT).map(HeaderValue::as_bytes);
         let user_agent = String::from_utf8_lossy(user_agent.unwrap_or_default());
         let printable = user_agent.chars().filter(|c| !c.is_control());
         Ok(Self(Client {

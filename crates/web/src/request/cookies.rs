@@ -13,7 +13,7 @@ use time::macros::format_description;
 const REFRESH: &str = "refresh_token";
 
 /// How long the browser keeps a link's token while its page is open.
-const LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
+const LINK_LIFETIME: Duration = Duration::from_hours(1);
 
 /// One of our cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +154,7 @@ mod tests {
     fn the_refresh_cookie_is_written_as_the_contract_shows() {
         let now = Timestamp::from_micros(1_795_212_670_000_000);
         let secure = CookieNames::new(true);
-        let line = secure.set(Cookie::Refresh, "a.b-c_d", Duration::from_secs(1_209_600), now);
+        let line = secure.set(Cookie::Refresh, "a.b-c_d", Duration::from_hours(14 * 24), now);
         assert_eq!(
             line.unwrap().to_str().unwrap(),
             "refresh_token=a.b-c_d; expires=Fri, 04 Dec 2026 22:11:10 GMT; HttpOnly; \

@@ -1,7 +1,9 @@
 //! Where a browser's call comes from: the check that stands behind every act on a cookie.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::problem::Problem;
 use crate::settings::LOCAL_HOSTS;
@@ -31,16 +33,35 @@ impl Origins {
     /// (a stranger's session, a stranger's mark of "signed up here"). Clients that are no
     /// browsers send neither header, and nobody else makes them call.
     pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let mut origins = headers.get_all(ORIGIN).iter();
-        match (origins.next(), origins.next()) {
-            (Some(_), Some(_)) => Err(Problem::CrossSite),
-            (Some(origin), None) if self.include(origin.as_bytes()) => Ok(()),
-            (Some(_), None) => Err(Problem::CrossSite),
-            (None, _) => match headers.get(SEC_FETCH_SITE).map(http::HeaderValue::as_bytes) {
-                None | Some(b"same-origin" | b"none") => Ok(()),
-                Some(_) => Err(Problem::CrossSite),
-            },
+        let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+        let mut origins = headers.get_all(ORIGIN).iter().map(HeaderValue::as_bytes);
+        let is_ours = match (origins.next(), origins.next()) {
+            (None, _) => matches!(site, None | Some(b"same-origin" | b"none")),
+            // The forms of our own pages: under `Referrer-Policy: no-referrer` browsers write
+            // `null` (Fetch §3.2). `Sec-Fetch-Site` is theirs alone to write, and a sandboxed
+            // frame or a `data:` page is cross-site to them.
+            (Some(b"null"), None) => site == Some(b"same-origin"),
+            (Some(origin), None) => self.include(origin),
+            (Some(_), Some(_)) => false,
+        };
+        if is_ours {
+            return Ok(());
         }
+        warn_once(headers);
+        Err(Problem::CrossSite)
+    }
+}
+
+/// Says once what an operator must know whose own front end is refused.
+fn warn_once(headers: &HeaderMap) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            origin = ?headers.get(ORIGIN),
+            "a browser's call from another site was refused: if the origin is a front end of \
+             yours, list it in IRONLATCH_ALLOWED_ORIGINS; if it is this server, correct \
+             IRONLATCH_PUBLIC_URL"
+        );
     }
 }
 
@@ -70,8 +91,6 @@ fn is_local(origin: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn verdict(name: HeaderName, value: &'static str) -> bool {
@@ -112,6 +131,25 @@ mod tests {
         assert!(!verdict(SEC_FETCH_SITE, "same-site"));
         assert!(!verdict(SEC_FETCH_SITE, "cross-site"));
         assert!(verdict(HeaderName::from_static("x-other"), "value"));
+    }
+
+    #[test]
+    fn a_null_origin_passes_only_from_our_own_pages() {
+        let origins =
+            Origins { own: origin_of("https://a.example"), allowed: vec![], any_local: true };
+        let passes = |site: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, HeaderValue::from_static("null"));
+            if let Some(site) = site {
+                headers.insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            }
+            origins.check(&headers).is_ok()
+        };
+        assert!(passes(Some("same-origin")));
+        assert!(!passes(None));
+        assert!(!passes(Some("none")));
+        assert!(!passes(Some("same-site")));
+        assert!(!passes(Some("cross-site")));
     }
 
     #[test]
