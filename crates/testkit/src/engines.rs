@@ -4,11 +4,18 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
+use crate::TestAuth;
+
 /// Runs the test on an embedded database, then on PostgreSQL where there is one (always in
 /// CI). A failure names the engine.
 pub async fn each_engine(test: impl AsyncFn(String)) {
     on_sqlite(&test).await;
     on_postgres(&test).await;
+}
+
+/// Runs the test on every engine, each time with an `Auth` of its own.
+pub async fn each_auth(test: impl AsyncFn(TestAuth)) {
+    each_engine(async |url| test(TestAuth::on(&url).await).await).await;
 }
 
 /// Runs the test on an embedded database of its own.

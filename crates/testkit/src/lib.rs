@@ -22,7 +22,7 @@ pub use auth::{
 };
 pub use browser::Browser;
 pub use clock::{MovedClock, START};
-pub use engines::{each_engine, on_postgres, on_sqlite};
+pub use engines::{each_auth, each_engine, on_postgres, on_sqlite};
 pub use inbox::{Inbox, Received};
 pub use postgres::{PostgresDatabase, PostgresServer, empty_postgres, postgres};
 pub use server::{Answer, TestClient, TestServer};

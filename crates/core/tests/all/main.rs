@@ -8,3 +8,5 @@ mod hash_gate;
 mod master_key;
 mod messages;
 mod passwords;
+mod races;
+mod sign_in;
