@@ -19,6 +19,8 @@ use crate::time::{hours, seconds};
 const OUTBOX_PAUSE: Duration = seconds(1);
 /// How often this node asks what other nodes revoked (design: within half a second).
 const FEED_PAUSE: Duration = Duration::from_millis(500);
+/// How often this node compares its clock with the database's.
+const CLOCK_PAUSE: Duration = seconds(10);
 /// How often last uses are written.
 const LAST_USE_PAUSE: Duration = seconds(60);
 /// How often the gauges are told.
@@ -52,6 +54,9 @@ impl Workers {
         });
         workers.repeat(auth, "the revocation feed", FEED_PAUSE, |auth| async move {
             auth.sessions().poll_feed().await
+        });
+        workers.repeat(auth, "comparing clocks", CLOCK_PAUSE, |auth| async move {
+            auth.sessions().measure_clock().await
         });
         workers.repeat(auth, "last uses", LAST_USE_PAUSE, |auth| async move {
             auth.sessions().flush_last_use().await

@@ -21,6 +21,7 @@ impl Sessions<'_> {
     /// none of the configured algorithm). Two nodes that do so at once tell each other: both
     /// keys are published, and the newer one signs.
     pub(crate) async fn open(&self) -> Result<(), InternalError> {
+        self.measure_clock().await?;
         self.poll_feed().await?;
         if self.auth.tokens().needs_key() {
             rotate(self.auth, false).await?;

@@ -49,7 +49,7 @@ impl Sessions<'_> {
             id,
             account: proof.account,
             door: door.word(),
-            amr: serde_json::json!(proof.methods).to_string(),
+            amr: proof.methods.join(" "),
             auth_time: proof.proven_at,
             user_agent: &client.user_agent,
             network: client.network().to_string(),

@@ -244,7 +244,7 @@ pub(super) async fn list(
                 id: row.id(0)?,
                 user_agent: row.text(1)?,
                 network: row.text(2)?,
-                amr: serde_json::from_str(&row.text(3)?).map_err(InternalError::fault)?,
+                amr: row.text(3)?.split(' ').map(str::to_owned).collect(),
                 created_at: row.time(4)?,
                 last_used_at: row.time(5)?,
                 ends_at: row.time(6)?,

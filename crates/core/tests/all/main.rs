@@ -9,4 +9,5 @@ mod master_key;
 mod messages;
 mod passwords;
 mod races;
+mod sessions;
 mod sign_in;

@@ -32,6 +32,8 @@ use crate::tokens::SLACK;
 const PAGE: usize = 10_000;
 /// After so long without a successful poll a node no longer knows what holds.
 const BLIND_AFTER: Duration = seconds(5);
+/// A clock further from the database's than this is wrong.
+const CLOCKS_APART: Duration = seconds(5);
 
 /// What nodes tell each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +140,17 @@ impl Sessions<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Compares this node's clock with the database's. The worker calls it every ten seconds.
+    pub async fn measure_clock(&self) -> Result<(), InternalError> {
+        let apart = self.auth.database().clock_skew().await?.unwrap_or(Duration::ZERO);
+        let is_right = apart <= CLOCKS_APART;
+        let was_right = self.state().feed.is_clock_right.swap(is_right, Ordering::AcqRel);
+        if was_right && !is_right {
+            tracing::error!(?apart, "this node's clock differs from the database's; not ready");
+        }
+        Ok(())
     }
 
     /// Whether this node may answer: the live set is loaded, polls succeed, and its clock agrees

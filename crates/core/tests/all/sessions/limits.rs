@@ -1,0 +1,58 @@
+//! What keeps the tables small.
+
+use ironlatch_core::sessions::RefreshError;
+use ironlatch_core::time::{days, minutes, seconds};
+use ironlatch_core::tokens::Chain;
+
+use super::{ADA, count, is_in, refresh, sign_in, with_ada};
+
+#[tokio::test]
+async fn the_hundred_and_first_session_ends_the_oldest() {
+    with_ada(async |test| {
+        let mut all = Vec::new();
+        for _ in 0..100 {
+            all.push(sign_in(&test).await.started);
+            test.clock.advance(seconds(1));
+        }
+        assert!(is_in(&test, &all[0].access).await);
+        // At the same microsecond, as two sign-ins may be.
+        all.push(sign_in(&test).await.started);
+        all.push(sign_in(&test).await.started);
+        for (n, started) in all.iter().enumerate() {
+            assert_eq!(is_in(&test, &started.access).await, n >= 2, "session {n}");
+        }
+        let refused = refresh(&test, &all[0].refresh_body, Chain::Body).await;
+        assert!(matches!(refused, Err(RefreshError::Revoked)));
+        let ada = test.account(ADA).await.id;
+        assert_eq!(test.auth.sessions().list(ada).await.unwrap().len(), 100);
+        let told = "SELECT count(*) FROM revocations WHERE kind = 'session'";
+        assert_eq!(count(&test, told).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ended_sessions_and_heard_revocations_are_swept_in_small_batches() {
+    with_ada(async |test| {
+        let sessions = test.auth.sessions();
+        let ada = test.account(ADA).await.id;
+        let client = test.stranger();
+        let kept = sign_in(&test).await.started;
+        for _ in 0..5 {
+            let id = sign_in(&test).await.started.session;
+            assert!(sessions.end(ada, id, &client).await.unwrap());
+        }
+        assert_eq!(sessions.sweep(100).await.unwrap(), 0, "nothing is over yet");
+        test.clock.advance(minutes(17));
+        assert_eq!(sessions.sweep(2).await.unwrap(), 2);
+        while sessions.sweep(2).await.unwrap() > 0 {}
+        assert_eq!(count(&test, "SELECT count(*) FROM revocations").await, 0);
+        assert_eq!(count(&test, "SELECT count(*) FROM sessions").await, 6);
+        test.clock.advance(days(7));
+        while sessions.sweep(2).await.unwrap() > 0 {}
+        assert_eq!(count(&test, "SELECT count(*) FROM sessions").await, 1);
+        assert_eq!(count(&test, "SELECT count(*) FROM session_chains").await, 2);
+        refresh(&test, &kept.refresh_body, Chain::Body).await.expect("a live one stays");
+    })
+    .await;
+}
