@@ -99,7 +99,6 @@ async fn a_node_that_starts_later_knows_what_was_revoked_before() {
         let tokens = PresentedTokens { bearer: Some(gone.access.reveal()), ..Default::default() };
         test.auth.sessions().sign_out(&tokens, &test.stranger()).await.unwrap();
         let late = test.second_node().await;
-        assert!(late.auth.sessions().is_ready());
         assert!(late.auth.sessions().check(gone.access.reveal()).await.is_err());
         assert!(late.auth.sessions().check(kept.access.reveal()).await.is_ok());
     })
@@ -154,6 +153,19 @@ async fn a_database_that_went_back_is_read_anew() {
         let tokens = PresentedTokens { bearer: Some(kept.access.reveal()), ..Default::default() };
         test.auth.sessions().sign_out(&tokens, &test.stranger()).await.unwrap();
         assert!(!is_in(&test, &kept.access).await, "what is revoked from now on is heard");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_not_the_databases_is_not_ready() {
+    each_engine(async |url| {
+        let right = TestAuth::builder().database(&url).real_clock().build().await;
+        assert!(right.auth.sessions().is_ready());
+        // The moved clock stands at the beginning of a year.
+        let wrong = TestAuth::on(&url).await;
+        let is_embedded = wrong.auth.database().engine() == "sqlite";
+        assert_eq!(wrong.auth.sessions().is_ready(), is_embedded, "one machine has one clock");
     })
     .await;
 }
