@@ -35,10 +35,11 @@ pub(crate) fn router(
     if let Some(development) = development {
         router = router.merge(development.router());
     }
+    router = router.fallback(ironlatch_web::not_found);
     if settings.metrics_listen.is_some() {
         router = router.layer(from_fn(metrics::measure));
     }
-    Ok(router.fallback(ironlatch_web::not_found))
+    Ok(router)
 }
 
 /// Ready: the database answers, revocations are known, the clock is right. Mail is no part of

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
@@ -31,9 +32,9 @@ pub(crate) struct Edge {
 impl Edge {
     /// Answers one request, whatever happens.
     pub(crate) async fn answer(
-        &self,
+        self: Arc<Self>,
         peer: IpAddr,
-        pace: &Pace,
+        pace: Pace,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         pace.enter(Phase::Body);

@@ -58,8 +58,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     if let Command::Serve(place) | Command::Dev(place) = &cli.command {
         layers.add_flags(place);
     }
-    // A folder that goes with the process, where development was given none.
-    let temporary = if development { layers.temporary_data_dir()? } else { None };
+    let temporary = if development { layers.add_development()? } else { None };
     let configuration = layers.read(&mut mistakes);
     if matches!(cli.command, Command::Config(Config::Print)) {
         mistakes.into_result()?;

@@ -11,14 +11,14 @@ use ironlatch_core::ports::{Random, SystemRandom};
 
 use crate::configuration::Configuration;
 
-/// Makes the data directory where it is missing, readable by its owner only.
+/// Makes the data directory where it is missing, for its owner only. One that is there may be
+/// looked into (each file in it is private), but not written to by everybody.
 pub(crate) fn prepare_data_dir(path: &Path) -> anyhow::Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.with_context(|| format!("cannot make the data directory {}", path.display()))?;
-    let mode = path.metadata()?.permissions().mode();
     ensure!(
-        mode & 0o007 == 0,
-        "everybody on this machine can look into {0}: run `chmod 700 {0}`",
+        !allows_others(path, 0o002),
+        "everybody on this machine can put files into {0}: run `chmod 700 {0}`",
         path.display()
     );
     Ok(())
@@ -26,15 +26,21 @@ pub(crate) fn prepare_data_dir(path: &Path) -> anyhow::Result<()> {
 
 /// Refuses a database file that everybody can read, wherever it lies.
 pub(crate) fn check_database_file(file: &Path) -> anyhow::Result<()> {
-    let Ok(mode) = file.metadata().map(|found| found.permissions().mode()) else { return Ok(()) };
-    let parent = file.parent().and_then(|parent| parent.metadata().ok());
-    let open_folder = parent.is_none_or(|folder| folder.permissions().mode() & 0o001 != 0);
     ensure!(
-        mode & 0o006 == 0 || !open_folder,
-        "everybody on this machine can read the database: run `chmod 600 {0} {0}-wal {0}-shm`",
+        !is_open(file),
+        "everybody on this machine can read the database: run `chmod 600 {}*`",
         file.display()
     );
     Ok(())
+}
+
+/// Whether people who are neither the owner nor in the group may do anything with a file.
+pub(crate) fn is_open(path: &Path) -> bool {
+    allows_others(path, 0o007)
+}
+
+fn allows_others(path: &Path, what: u32) -> bool {
+    path.metadata().is_ok_and(|found| found.permissions().mode() & what != 0)
 }
 
 /// Where the master key is.
@@ -49,9 +55,8 @@ pub(crate) fn load(configuration: &Configuration) -> anyhow::Result<[u8; 32]> {
     let shown = path.display();
     match std::fs::read(&path) {
         Ok(content) => {
-            let mode = path.metadata()?.permissions().mode();
             ensure!(
-                mode & 0o007 == 0,
+                !is_open(&path),
                 "everybody on this machine can read the master key: run `chmod 600 {shown}`"
             );
             decode(&content).with_context(|| {

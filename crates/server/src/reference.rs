@@ -52,76 +52,78 @@ struct Content {
 /// Renders the description.
 pub(crate) fn page(description: &Value) -> anyhow::Result<String> {
     let mut operations = Vec::new();
-    for (path, item) in entries(&description["paths"]) {
-        for (method, operation) in entries(item) {
+    for (path, item) in entries(description, "/paths") {
+        for (method, operation) in entries(item, "") {
             if operation.is_object() {
                 operations.push(Operation::new(path, method, operation));
             }
         }
     }
-    let schemas = entries(&description["components"]["schemas"]);
+    let schemas = entries(description, "/components/schemas");
     let page = Page {
-        title: text(&description["info"]["title"]),
-        version: text(&description["info"]["version"]),
-        description: text(&description["info"]["description"]),
+        title: text(description, "/info/title"),
+        version: text(description, "/info/version"),
+        description: text(description, "/info/description"),
         operations,
-        schemas: schemas.map(|(name, schema)| (name.clone(), pretty(schema))).collect(),
+        schemas: schemas.map(|(name, schema)| (name.clone(), pretty(Some(schema)))).collect(),
     };
     Ok(page.render()?)
 }
 
 impl Operation {
     fn new(path: &str, method: &str, operation: &Value) -> Self {
-        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let parameters = operation.get("parameters").and_then(Value::as_array);
         Self {
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),
-            tag: text(&operation["tags"][0]),
-            summary: text(&operation["summary"]),
-            description: text(&operation["description"]),
+            tag: text(operation, "/tags/0"),
+            summary: text(operation, "/summary"),
+            description: text(operation, "/description"),
             parameters: parameters
+                .into_iter()
+                .flatten()
                 .map(|parameter| Parameter {
-                    name: text(&parameter["name"]),
-                    place: text(&parameter["in"]),
-                    required: parameter["required"] == true,
-                    description: text(&parameter["description"]),
+                    name: text(parameter, "/name"),
+                    place: text(parameter, "/in"),
+                    required: parameter.get("required").and_then(Value::as_bool) == Some(true),
+                    description: text(parameter, "/description"),
                 })
                 .collect(),
-            body: contents(&operation["requestBody"]),
-            responses: entries(&operation["responses"])
+            body: contents(operation, "/requestBody/content"),
+            responses: entries(operation, "/responses")
                 .map(|(status, response)| Response {
                     status: status.clone(),
-                    description: text(&response["description"]),
-                    content: contents(response),
+                    description: text(response, "/description"),
+                    content: contents(response, "/content"),
                 })
                 .collect(),
         }
     }
 }
 
-fn contents(owner: &Value) -> Vec<Content> {
-    entries(&owner["content"])
+fn contents(owner: &Value, place: &str) -> Vec<Content> {
+    entries(owner, place)
         .map(|(media_type, content)| {
-            let reference = content["schema"]["$ref"].as_str();
+            let reference = text(content, "/schema/$ref");
             Content {
                 media_type: media_type.clone(),
-                schema_name: reference.and_then(|r| Some(r.rsplit_once('/')?.1.to_owned())),
-                schema: pretty(&content["schema"]),
+                schema_name: reference.rsplit_once('/').map(|(_, name)| name.to_owned()),
+                schema: pretty(content.get("schema")),
             }
         })
         .collect()
 }
 
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    value.as_object().into_iter().flatten()
+fn entries<'a>(owner: &'a Value, place: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    owner.pointer(place).and_then(Value::as_object).into_iter().flatten()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn text(owner: &Value, place: &str) -> String {
+    owner.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
+fn pretty(value: Option<&Value>) -> String {
+    value.and_then(|value| serde_json::to_string_pretty(value).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -101,10 +101,10 @@ async fn answer_until(
     loop {
         let accepted = async {
             // Beyond the cap connections wait in the kernel's queue. The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (place, listener.accept().await)
+            let permit = Arc::clone(&places).acquire_owned().await.ok();
+            (permit, listener.accept().await)
         };
-        let (place, accepted) = tokio::select! {
+        let (permit, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
@@ -119,18 +119,18 @@ async fn answer_until(
         };
         // Without it answers wait for acknowledgements; a failure only costs time.
         drop(stream.set_nodelay(true));
-        let (pace, edge) = (Pace::default(), Arc::clone(&edge));
+        let pace = Pace::default();
         let stream = TokioIo::new(PacedStream::new(stream, pace.clone()));
+        let application = Arc::clone(&edge);
         let service = service_fn(move |request| {
-            let (pace, edge) = (pace.clone(), Arc::clone(&edge));
-            async move { edge.answer(peer.ip(), &pace, request).await }
+            Arc::clone(&application).answer(peer.ip(), pace.clone(), request)
         });
         let connection = graceful.watch(protocol.serve_connection(stream, service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -117,8 +117,11 @@ impl Layers {
         }
     }
 
-    /// A data directory that goes when the program ends, unless one was given.
-    pub(crate) fn temporary_data_dir(&mut self) -> std::io::Result<Option<TempDir>> {
+    /// What development does where nothing was given: no access log, and a data directory that
+    /// goes when the program ends.
+    pub(crate) fn add_development(&mut self) -> std::io::Result<Option<TempDir>> {
+        let quiet = || (Value::Boolean(false), "development".to_owned());
+        self.values.entry("http.access_log".to_owned()).or_insert_with(quiet);
         if self.values.contains_key("data_dir") {
             return Ok(None);
         }
@@ -213,7 +216,7 @@ impl Layers {
                 ("database_url", Value::String(url)) => Value::String(without_password(&url)),
                 (_, value) => value,
             };
-            text.push_str(&format!("{key} = {value}  # {origin}\n"));
+            writeln!(text, "{key} = {value}  # {origin}")?;
         }
         Ok(text)
     }

@@ -1,6 +1,5 @@
 //! `[mail]`: from keys to a way for mail to leave.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +8,8 @@ use ironlatch_core::messages::{
 };
 use ironlatch_core::ports::{MailTransport, Token};
 use ironlatch_core::settings::Mistake;
+
+use crate::master_key;
 
 use super::{Mail, Mistakes, Security, Sendgrid, Smtp, Transport};
 
@@ -81,7 +82,9 @@ fn kept<T: MailTransport + 'static>(
     match built {
         Ok(transport) => Some(Arc::new(transport)),
         Err(found) => {
-            found.into_iter().for_each(|mistake| mistakes.add(mistake.key, mistake.sentence));
+            for mistake in found {
+                mistakes.add(mistake.key, mistake.sentence);
+            }
             None
         }
     }
@@ -90,9 +93,8 @@ fn kept<T: MailTransport + 'static>(
 /// Reads a secret that not everybody may read.
 fn secret(key: &str, path: &Path, mistakes: &mut Mistakes) -> Option<Token> {
     let shown = path.display();
-    let mode = path.metadata().map_or(0, |found| found.permissions().mode());
     mistakes.unless(
-        mode & 0o007 == 0,
+        !master_key::is_open(path),
         key,
         format_args!("everybody on this machine can read {shown}: run `chmod 600 {shown}`"),
     );

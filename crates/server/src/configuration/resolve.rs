@@ -168,9 +168,10 @@ impl Configuration {
     }
 
     fn web_settings(&self, development: bool, mistakes: &mut Mistakes) -> ironlatch_web::Settings {
-        let base = match development {
-            true => ironlatch_web::Settings::development(),
-            false => ironlatch_web::Settings::default(),
+        let base = if development {
+            ironlatch_web::Settings::development()
+        } else {
+            ironlatch_web::Settings::default()
         };
         ironlatch_web::Settings {
             allowed_origins: self.allowed_origins.0.clone(),

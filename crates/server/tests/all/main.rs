@@ -1,1 +1,15 @@
 //! The real binary, run as an operator runs it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what goes wrong in a test ends it"
+)]
+
+mod configuration;
+mod development;
+mod edges;
+mod lifecycle;
+mod operator;
+mod process;

@@ -1,0 +1,126 @@
+//! Commands of the operator, beside a running server.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::process::{Server, body, header, ironlatch, run, said, status};
+
+const LOGIN: &str = r#"{"email": "ada@example.com", "password": "a long way home"}"#;
+
+fn create_ada(data_dir: &Path) {
+    let mut command = ironlatch(data_dir);
+    command.args(["account", "create", "ada@example.com", "--username", "ada", "--password-stdin"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"a long way home\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+fn access_token(server: &Server) -> String {
+    let answer = server.post("/api/auth/login", "", LOGIN);
+    assert_eq!(status(&answer), 200, "{answer}");
+    let answer: serde_json::Value = serde_json::from_str(body(&answer)).unwrap();
+    answer["access"].as_str().unwrap().to_owned()
+}
+
+fn me(server: &Server, token: &str) -> u16 {
+    status(&server.get("/api/auth/me", &format!("Authorization: Bearer {token}\r\n")))
+}
+
+/// Asks until the answer changes; what a command did beside the server is noticed by polling.
+fn soon(mut holds: impl FnMut() -> bool) -> bool {
+    (0..60).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        holds()
+    })
+}
+
+#[test]
+fn accounts_are_made_disabled_and_enabled_beside_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    create_ada(folder.path());
+    let second = run(folder.path(), &["account", "create", "ADA@example.com"]);
+    assert!(said(&second).contains("the address has an account"), "{}", said(&second));
+    let token = access_token(&server);
+    assert_eq!(me(&server, &token), 200);
+    assert!(run(folder.path(), &["account", "disable", "ada@example.com"]).status.success());
+    assert!(soon(|| me(&server, &token) == 401), "the server notices");
+    assert_eq!(status(&server.post("/api/auth/login", "", LOGIN)), 400);
+    assert!(run(folder.path(), &["account", "enable", "ada@example.com"]).status.success());
+    assert!(soon(|| status(&server.post("/api/auth/login", "", LOGIN)) == 200));
+    let role = run(folder.path(), &["account", "set-role", "ada@example.com", "emperor"]);
+    assert!(said(&role).contains("must be one of: user, admin"), "{}", said(&role));
+    let role = run(folder.path(), &["account", "set-role", "ada@example.com", "admin"]);
+    assert!(said(&role).contains("role          admin"), "{}", said(&role));
+    let unknown = run(folder.path(), &["account", "show", "eve@example.com"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(said(&unknown).contains("there is no such account"));
+}
+
+#[test]
+fn keys_rotate_and_compromised_ones_end_their_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    create_ada(folder.path());
+    let token = access_token(&server);
+    assert!(run(folder.path(), &["keys", "rotate"]).status.success());
+    let keys = || body(&server.get("/.well-known/jwks.json", "")).matches("\"kid\"").count();
+    assert!(soon(|| keys() == 2), "both keys are published");
+    assert_eq!(me(&server, &token), 200);
+    assert!(run(folder.path(), &["keys", "rotate", "--compromised"]).status.success());
+    assert!(soon(|| me(&server, &token) == 401), "tokens of the old key are refused");
+}
+
+#[test]
+fn a_restored_database_keeps_accounts_but_no_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy.db"));
+    let copy = copy.to_str().unwrap();
+    let mut server = Server::start(&data);
+    create_ada(&data);
+    let token = access_token(&server);
+    let login = server.post("/api/auth/login", "", LOGIN);
+    let cookie = header(&login, "set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let made = run(&data, &["backup", copy]);
+    assert!(made.status.success(), "{}", said(&made));
+    let again = run(&data, &["backup", copy]);
+    assert!(said(&again).contains("is there already"), "{}", said(&again));
+
+    let running = run(&data, &["restore", copy, "--force"]);
+    assert!(said(&running).contains("another server is using"), "{}", said(&running));
+    server.stop("TERM");
+    let unforced = run(&data, &["restore", copy]);
+    assert!(said(&unforced).contains("--force replaces it"), "{}", said(&unforced));
+    let restored = run(&data, &["restore", copy, "--force"]);
+    assert!(restored.status.success(), "{}", said(&restored));
+
+    let server = Server::start(&data);
+    assert_eq!(me(&server, &token), 401, "access tokens are void");
+    let refresh = server.post("/api/auth/token/refresh", &format!("Cookie: {cookie}\r\n"), "");
+    assert_ne!(status(&refresh), 200, "{refresh}");
+    access_token(&server);
+    // Nothing is left of the restoring but the database, its key and its lock.
+    let names = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name());
+    let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    let ours = ["ironlatch.db", "ironlatch.db-wal", "ironlatch.db-shm", "ironlatch.db.lock"];
+    assert!(names.iter().all(|n| n == "master.key" || ours.contains(&n.as_str())), "{names:?}");
+}
+
+#[test]
+fn the_doctor_looks_at_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let nothing = run(folder.path(), &["doctor"]);
+    assert!(said(&nothing).contains("there is no database"), "{}", said(&nothing));
+    let _server = Server::start(folder.path());
+    let text = said(&run(folder.path(), &["doctor"]));
+    for fact in ["SQLite", "journal_mode  wal", "synchronous   2", "master key", "hashing"] {
+        assert!(text.contains(fact), "{fact} is missing in: {text}");
+    }
+}
