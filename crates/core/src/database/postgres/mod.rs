@@ -71,19 +71,18 @@ impl Postgres {
             let client = pool::client(&self.pool).await?;
             match timeout(LONGEST_ANSWER, run::read(&client, statement)).await {
                 Ok(Ok(found)) => return values::rows(&found, 0),
-                Ok(Err(error)) if failure::is_worn(&error) => {
+                Ok(Err(Failure::Refused(error))) => return Err(error.unexpected()),
+                Ok(Err(Failure::Again(why) | Failure::Lost(why))) if is_second => {
                     pool::discard(client);
-                    if is_second {
-                        return Err(failure::internal(&error));
-                    }
-                    is_second = true;
+                    return Err(InternalError::Unavailable(why));
                 }
-                Ok(Err(error)) => return Err(failure::internal(&error)),
+                Ok(Err(_)) => pool::discard(client),
                 Err(_) => {
                     pool::discard(client);
                     return Err(InternalError::unavailable("no answer within the deadline"));
                 }
             }
+            is_second = true;
         }
     }
 

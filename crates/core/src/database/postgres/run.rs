@@ -28,10 +28,11 @@ struct Ready<'b> {
 }
 
 /// Runs one `SELECT`.
-pub(super) async fn read(client: &Client, statement: &Statement) -> Result<Vec<Found>, Error> {
+pub(super) async fn read(client: &Client, statement: &Statement) -> Result<Vec<Found>, Failure> {
     let values: Vec<&Value> = statement.values.iter().collect();
     let prepared = prepared(client, statement.sql, &values).await?;
-    answer(client, &prepared, &values).await
+    let found = answer(client, &prepared, &values).await;
+    found.map_err(|error| unsent(&error))
 }
 
 /// Runs a batch as a transaction. `note` is the batch's id and the present moment.
@@ -54,7 +55,7 @@ pub(super) async fn write(
         all.push(ready(client, texts, statement, wanted, None).await?);
     }
     let last: Vec<&Value> = note.iter().collect();
-    let prepared = prepared(client, NOTE, &last).await.map_err(|error| unsent(&error))?;
+    let prepared = prepared(client, NOTE, &last).await?;
     all.push(Ready { prepared, values: last, hidden: 0 });
     let mut answers = pipelined(client, &all).await?;
     match batch.returning.and_then(|index| Some((answers.get_mut(index)?, all.get(index)?))) {
@@ -132,22 +133,24 @@ async fn ready<'b>(
         Duty { must_change: statement.must_change, returning: wanted, alone: note.is_some() };
     let text: Arc<str> = texts.wrapped(statement, duty);
     let values: Vec<&Value> = statement.values.iter().chain(note.into_iter().flatten()).collect();
-    let prepared = prepared(client, &text, &values).await.map_err(|error| unsent(&error))?;
+    let prepared = prepared(client, &text, &values).await?;
+    Ok(Ready { prepared, values, hidden: usize::from(duty.must_change) })
+}
+
+async fn prepared(client: &Client, text: &str, values: &[&Value]) -> Result<Prepared, Failure> {
+    let types: Vec<_> = values.iter().map(|value| values::type_of(value)).collect();
+    let prepared =
+        client.prepare_typed_cached(text, &types).await.map_err(|error| unsent(&error))?;
     if prepared.params().len() != values.len() {
-        let (given, wanted) = (statement.values.len(), prepared.params().len());
+        let (given, wanted) = (values.len(), prepared.params().len());
         return Err(Failure::Refused(
             InternalError::fault(format_args!("{given} parameters were given for {wanted}")).into(),
         ));
     }
-    Ok(Ready { prepared, values, hidden: usize::from(duty.must_change) })
+    Ok(prepared)
 }
 
-async fn prepared(client: &Client, text: &str, values: &[&Value]) -> Result<Prepared, Error> {
-    let types: Vec<_> = values.iter().map(|value| values::type_of(value)).collect();
-    client.prepare_typed_cached(text, &types).await
-}
-
-/// Preparing failed: nothing of the batch has been sent yet.
+/// Reading or preparing failed: nothing was written, so it may be tried again.
 fn unsent(error: &Error) -> Failure {
     if failure::is_worn(error) {
         Failure::Again(failure::told(error))

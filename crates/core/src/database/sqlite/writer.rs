@@ -17,6 +17,8 @@ use crate::error::InternalError;
 
 /// Batches that share one COMMIT at most, so that the first never waits long for the last.
 const MOST_BATCHES: usize = 512;
+/// How long the first of a group waits for the rest: less than its synchronisation takes.
+const MOMENT: Duration = Duration::from_micros(50);
 /// How long a group whose COMMIT failed waits for the database to open again. After that its
 /// writers hear "unavailable": whether it was written is then not known.
 const LONGEST_DOUBT: Duration = Duration::from_secs(1);
@@ -54,6 +56,8 @@ pub(super) struct Writer {
     /// Tells this writer's groups from those of every other.
     prefix: [u8; 8],
     groups: u64,
+    /// How many the latest group had.
+    latest: usize,
     /// Batches of a broken group that run again, each in a transaction of its own.
     again: Vec<Job>,
     doubt: Option<Doubt>,
@@ -61,7 +65,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) const fn new(path: PathBuf, jobs: Receiver<Job>, prefix: [u8; 8]) -> Self {
-        Self { path, jobs, prefix, groups: 0, again: Vec::new(), doubt: None }
+        Self { path, jobs, prefix, groups: 0, latest: 1, again: Vec::new(), doubt: None }
     }
 
     /// Works until every sender is gone.
@@ -88,12 +92,27 @@ impl Writer {
                 }
             }
             let Ok(first) = self.jobs.recv() else { return Ended::Stopped };
-            let mut group = Vec::with_capacity(16);
-            group.push(first);
-            group.extend(self.jobs.try_iter().take(MOST_BATCHES - 1));
+            let group = self.gather(first);
             if self.commit(session, group).is_err() {
                 return Ended::Broken;
             }
+        }
+    }
+
+    /// All waiting batches. The writers just answered come back one after the other, so the
+    /// first of them waits a moment for as many as came last time: otherwise every second
+    /// group would be a group of one. A lone writer waits for nobody.
+    fn gather(&mut self, first: Job) -> Vec<Job> {
+        let mut group = Vec::with_capacity(self.latest.max(1));
+        group.push(first);
+        let since = Instant::now();
+        loop {
+            group.extend(self.jobs.try_iter().take(MOST_BATCHES - group.len()));
+            if group.len() >= self.latest || since.elapsed() >= MOMENT {
+                self.latest = group.len();
+                return group;
+            }
+            std::thread::yield_now();
         }
     }
 
