@@ -1,7 +1,7 @@
 //! How tokens are written and read; the signing keys.
 //!
 //! Access tokens are JWTs (`typ: at+jwt`, RFC 9068) signed with a published key that rotates.
-//! Refresh tokens are read only by us, so they are MACed, not signed (`typ: rt+jwt`, HS256
+//! Refresh tokens are read only by us, so they carry a MAC and no signature (`typ: rt+jwt`, HS256
 //! under a subkey of the master key). Each reader takes exactly one `typ` and one set of
 //! algorithms (RFC 8725 §3.1, §3.11), and looks at no claim before the signature.
 //!
@@ -13,6 +13,8 @@ mod compact;
 mod keys;
 mod refresh;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -29,7 +31,7 @@ use refresh::RefreshTokens;
 use store::StoredKey;
 
 use crate::Auth;
-use crate::database::Batch;
+use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
@@ -324,7 +326,7 @@ impl Tokens<'_> {
     /// Deletes keys that are no longer published; there are never more than a few.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), InternalError> {
         let gone = store::delete_expired(now);
-        self.auth.database().write(gone.into()).await.map_err(|error| error.unexpected())?;
+        self.auth.database().write(gone.into()).await.map_err(WriteError::unexpected)?;
         Ok(())
     }
 

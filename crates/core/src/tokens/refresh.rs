@@ -1,4 +1,4 @@
-//! Refresh tokens on the wire: MACed, since only we read them.
+//! Refresh tokens on the wire: under a MAC, since only we read them.
 
 use aws_lc_rs::hmac;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};

@@ -71,15 +71,15 @@ impl Live {
         for heard in heard {
             if heard.n > self.seen {
                 self.seen = heard.n;
-                self.take_one(heard);
+                self.take_one(&heard);
             }
         }
         self.seen = self.seen.max(counter.unwrap_or(0));
         self.forget_expired(now);
     }
 
-    fn take_one(&mut self, heard: Heard) {
-        let Heard { n, event, below_version, expires_at } = heard;
+    fn take_one(&mut self, heard: &Heard) {
+        let Heard { n, event, below_version, expires_at } = *heard;
         match event {
             Event::Session(session) => {
                 self.sessions.insert(session);

@@ -11,6 +11,8 @@
 
 mod live;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 pub(super) use live::Live;
 
 use super::{EndReason, Sessions};
-use crate::database::Statement;
+use crate::database::{Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::settings::WhenBlind;
@@ -193,7 +195,7 @@ impl Sessions<'_> {
     ) -> Result<usize, InternalError> {
         let gone = store::delete_expired(now, limit);
         let rows = self.auth.database().write_returning(gone).await;
-        Ok(rows.map_err(|error| error.unexpected())?.len())
+        Ok(rows.map_err(WriteError::unexpected)?.len())
     }
 
     /// When every access token issued until now has expired, on any node's clock.
