@@ -141,13 +141,22 @@ impl<'a> Browser<'a> {
         let target = self.resolve(action.map_or("", String::as_str));
         self.client.set_header("sec-fetch-site", "same-origin");
         if form.posts {
-            let origin = self.client.server().origin();
+            let origin = self.origin();
             self.client.set_header("origin", &origin);
             return self.go(Method::POST, target, body.into_bytes()).await;
         }
         self.client.unset_header("origin");
         let path = target.split('?').next().unwrap_or_default();
         self.go(Method::GET, format!("{path}?{body}"), Vec::new()).await
+    }
+
+    /// What a form names as its origin: under `no-referrer` browsers hide even their own
+    /// (Fetch §3.2).
+    fn origin(&self) -> String {
+        match self.answer().header("referrer-policy") {
+            Some("no-referrer") => "null".to_owned(),
+            _ => self.client.server().origin(),
+        }
     }
 
     async fn go(&mut self, mut method: Method, mut path: String, mut body: Vec<u8>) -> &mut Self {

@@ -39,7 +39,8 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         if let Some((server, folder)) = &mut self.own {
-            let _ = server.kill();
+            // QUIT, not KILL: PostgreSQL then takes its shared memory along.
+            let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
             let _ = server.wait();
             let _ = std::fs::remove_dir_all(folder);
         }
