@@ -85,13 +85,13 @@ async fn send_all(
     lease: LeaseId,
     sending: &mut JoinSet<()>,
 ) -> Result<(), InternalError> {
-    let (mut more, mut least) = (true, SLOTS / 2);
+    let (mut more, mut fewest) = (true, SLOTS / 2);
     loop {
         let free = SLOTS - sending.len();
-        if more && free >= least {
+        if more && free >= fewest {
             let leased = lease_due(auth, lease, free).await?;
             // Where most slots hang, the few others are filled one by one.
-            (more, least) = (leased.len() == free, free.min(SLOTS / 2));
+            (more, fewest) = (leased.len() == free, free.min(SLOTS / 2));
             for message in leased {
                 let auth = auth.clone();
                 sending.spawn(async move { attempt(&auth, &message).await });
@@ -102,7 +102,7 @@ async fn send_all(
                 Some(ended) => log_panic(ended),
                 None => return Ok(()),
             },
-            () = something_new(auth) => (more, least) = (true, 1),
+            () = something_new(auth) => (more, fewest) = (true, 1),
         }
     }
 }

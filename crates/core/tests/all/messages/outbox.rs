@@ -92,7 +92,7 @@ async fn pauses_grow_to_five_minutes_at_most() {
         let mut longest_of_this_try = seconds(5);
         for tries in 1..=10 {
             let shortest = longest_of_this_try / 2;
-            clock.advance(shortest - Duration::from_micros(1));
+            clock.advance(shortest.saturating_sub(Duration::from_micros(1)));
             auth.messages().deliver_due().await.unwrap();
             assert_eq!(post.tries(), tries, "too early");
             clock.advance(shortest + Duration::from_micros(1));

@@ -22,9 +22,11 @@ pub(super) enum Fate {
     TakenUnanswered,
 }
 
+type Rule = Box<dyn Fn(&Mail) -> Fate + Send>;
+
 /// Takes mails, or does not, as a rule says.
 pub(super) struct Post {
-    rule: Mutex<Box<dyn Fn(&Mail) -> Fate + Send>>,
+    rule: Mutex<Rule>,
     tried: Mutex<Vec<String>>,
     taken: Mutex<Vec<(MessageId, String)>>,
     /// Rings at every try.
