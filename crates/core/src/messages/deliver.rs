@@ -40,11 +40,10 @@ pub(super) async fn round(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), InternalError> {
     let now = auth.clock().now();
-    let due = store::due(auth.database(), now).await?;
-    if due.expired {
+    if store::is_expired(auth.database(), now).await? {
         drop_expired(auth, now).await?;
     }
-    if !due.to_send {
+    if !store::is_due(auth.database(), now).await? {
         return Ok(());
     }
     let lease = LeaseId::new(now, auth.random());
@@ -110,7 +109,7 @@ async fn send_all(
 /// Takes what is due into so many free slots.
 async fn lease_due(auth: &Auth, lease: LeaseId, free: usize) -> Result<Vec<Leased>, InternalError> {
     let now = auth.clock().now();
-    if !store::due(auth.database(), now).await?.to_send {
+    if !store::is_due(auth.database(), now).await? {
         return Ok(Vec::new());
     }
     let limit = i64::try_from(free).unwrap_or(1);

@@ -53,12 +53,6 @@ impl Outcome {
     }
 }
 
-/// What is due at a moment.
-pub(super) struct Due {
-    pub(super) to_send: bool,
-    pub(super) expired: bool,
-}
-
 /// Everything not done yet.
 pub(super) struct Waiting {
     pub(super) count: i64,
@@ -82,19 +76,29 @@ pub(super) fn insert(new: NewMessage<'_>, now: Timestamp, expires_at: Timestamp)
     )
 }
 
-/// Whether there is anything to lease or to drop: a read, so an idle worker writes nothing.
-pub(super) async fn due(database: &Database, now: Timestamp) -> Result<Due, InternalError> {
+/// Whether there is anything to lease: a read, so an idle worker writes nothing.
+pub(super) async fn is_due(database: &Database, now: Timestamp) -> Result<bool, InternalError> {
     let look = Statement::new(
         "SELECT EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
-                         AND leased_until <= $1 AND expires_at > $1),
-                EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
+                         AND leased_until <= $1 AND expires_at > $1)",
+        [now.into()],
+    );
+    truth(database.read_one(look).await?.as_ref())
+}
+
+/// Whether anything that is due has expired. Looks at every due message until it finds one, so
+/// it is asked once a round and not once a lease.
+pub(super) async fn is_expired(database: &Database, now: Timestamp) -> Result<bool, InternalError> {
+    let look = Statement::new(
+        "SELECT EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
                          AND leased_until <= $1 AND expires_at <= $1)",
         [now.into()],
     );
-    match database.read_one(look).await? {
-        Some(row) => Ok(Due { to_send: row.bool(0)?, expired: row.bool(1)? }),
-        None => Ok(Due { to_send: false, expired: false }),
-    }
+    truth(database.read_one(look).await?.as_ref())
+}
+
+fn truth(row: Option<&Row>) -> Result<bool, InternalError> {
+    row.map_or(Ok(false), |row| row.bool(0))
 }
 
 /// Ends up to `limit` messages that expired before anybody could send them; answers how many.
@@ -129,7 +133,7 @@ pub(super) async fn lease(
           WHERE id IN (SELECT id FROM messages
                         WHERE done_at IS NULL AND send_after <= $3 AND leased_until <= $3
                           AND expires_at > $3
-                        ORDER BY send_after, id LIMIT $4)
+                        ORDER BY send_after LIMIT $4)
             AND done_at IS NULL AND leased_until <= $3
       RETURNING id, tries, recipient, template, sealed_body, expires_at",
         [lease.into(), until.into(), now.into(), limit.into()],
