@@ -27,6 +27,8 @@ const LAST_USE_PAUSE: Duration = seconds(60);
 const MEASURE_PAUSE: Duration = seconds(15);
 /// How often each room's old rows are swept.
 const SWEEP_PAUSE: Duration = hours(1);
+/// When the first sweep comes.
+const FIRST_SWEEP_AFTER: Duration = seconds(60);
 /// Rows removed in one batch, so that no sweep holds the writer for long.
 const SWEPT_AT_ONCE: i64 = 500;
 /// Room for everybody else between two batches of a sweep.
@@ -34,6 +36,8 @@ const SWEEP_BREATH: Duration = Duration::from_millis(50);
 /// How long [`Workers::stop`] waits for rounds under way; part of the ten seconds a graceful
 /// stop may take.
 const STOP_WITHIN: Duration = seconds(5);
+/// How long writing the last uses may take after that.
+const FLUSH_WITHIN: Duration = seconds(2);
 
 /// Keeps the background tasks alive; [`Workers::stop`] lets them finish what they hold.
 pub struct Workers {
@@ -61,7 +65,7 @@ impl Workers {
         workers.repeat(auth, "last uses", LAST_USE_PAUSE, |auth| async move {
             auth.sessions().flush_last_use().await
         });
-        workers.repeat(auth, "sweeping", SWEEP_PAUSE, sweep);
+        workers.spawn(sweeper(auth.clone(), stopped));
         workers
     }
 
@@ -73,8 +77,10 @@ impl Workers {
             tracing::warn!("background tasks did not finish in time; their leases run out");
             self.tasks.shutdown().await;
         }
-        if let Err(error) = self.auth.sessions().flush_last_use().await {
-            tracing::warn!(%error, "the last uses of sessions are not written");
+        match timeout(FLUSH_WITHIN, self.auth.sessions().flush_last_use()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the last uses of sessions are not written"),
+            Err(_) => tracing::warn!("the last uses of sessions are not written in time"),
         }
     }
 
@@ -123,33 +129,52 @@ async fn outbox(auth: Auth, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Removes what no room needs any more. A room that fails does not keep the others waiting.
-async fn sweep(auth: Auth) -> Result<(), InternalError> {
-    let limit = SWEPT_AT_ONCE;
-    let swept = [
-        sweep_out(&auth, |auth| async move { auth.sessions().sweep(limit).await }).await,
-        sweep_out(&auth, |auth| async move { auth.messages().sweep(limit).await }).await,
-        sweep_out(&auth, |auth| async move { auth.one_time_codes().sweep(limit).await }).await,
-        sweep_out(&auth, |auth| async move { auth.limits().sweep(limit).await }).await,
-        sweep_out(&auth, |auth| async move { auth.accounts().sweep_never_proven(limit).await })
-            .await,
-        sweep_out(&auth, |auth| async move {
-            audit::sweep(auth.database(), auth.clock().now(), limit).await
+/// Sweeps now and then. Not at the start, where every write would keep people waiting.
+async fn sweeper(auth: Auth, mut stopped: watch::Receiver<bool>) {
+    let mut pause = FIRST_SWEEP_AFTER;
+    while timeout(pause, told(&mut stopped)).await.is_err() {
+        let (round_auth, mut round_stopped) = (auth.clone(), stopped.clone());
+        survive("sweeping", async move {
+            tokio::select! {
+                swept = sweep(&round_auth) => swept,
+                () = told(&mut round_stopped) => Ok(()),
+            }
         })
-        .await,
-    ];
-    swept.into_iter().collect()
+        .await;
+        pause = SWEEP_PAUSE;
+    }
 }
 
-/// Repeats one room's sweep, in small batches, until nothing is left.
-async fn sweep_out<R>(auth: &Auth, batch: impl Fn(Auth) -> R + Send) -> Result<(), InternalError>
-where
-    R: Future<Output = Result<usize, InternalError>> + Send,
-{
-    while batch(auth.clone()).await? > 0 {
+/// Removes what no room needs any more; the workers do it once an hour. The rooms take turns,
+/// one small batch each, until none has anything left. A room that fails keeps none of the
+/// others waiting, and to be stopped half way does no harm.
+pub async fn sweep(auth: &Auth) -> Result<(), InternalError> {
+    let limit = SWEPT_AT_ONCE;
+    let now = auth.clock().now();
+    let mut failed = Ok(());
+    loop {
+        let old_batches = auth.database().delete_old_batches().await;
+        let swept = [
+            auth.sessions().sweep(limit).await,
+            auth.messages().sweep(limit).await,
+            auth.one_time_codes().sweep(limit).await,
+            auth.limits().sweep(limit).await,
+            auth.accounts().sweep_never_proven(limit).await,
+            audit::sweep(auth.database(), now, limit).await,
+            old_batches.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)),
+        ];
+        let mut removed = 0_usize;
+        for rows in swept {
+            match rows {
+                Ok(rows) => removed = removed.saturating_add(rows),
+                Err(error) => failed = Err(error),
+            }
+        }
+        if removed == 0 {
+            return failed;
+        }
         sleep(SWEEP_BREATH).await;
     }
-    Ok(())
 }
 
 /// Runs one round in a task of its own, so that a panic ends the round and nothing else.
