@@ -8,11 +8,14 @@
 pub(crate) mod reset;
 pub(crate) mod verify;
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::error::InternalError;
 
 use crate::api::verify_email::token_in;
@@ -40,12 +43,52 @@ pub(crate) async fn style_sheet() -> Response {
 
 /// A problem as a page.
 pub(crate) fn problem(app: &App, problem: &Problem) -> Response {
-    let mut response = notice(app, problem.status(), "That did not work", &problem.sentence())
+    let mut response = notice(app, problem.status(), "That did not work", &sentence(problem))
         .unwrap_or_else(IntoResponse::into_response);
     if let Some(after) = problem.retry_after() {
         response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(after));
     }
     response
+}
+
+/// What a person is told; programs read the contract's wording.
+fn sentence(problem: &Problem) -> Cow<'static, str> {
+    match problem {
+        Problem::CrossSite => "Your browser says that this came from another site. Please open \
+                               the link in your mail again."
+            .into(),
+        Problem::Throttled { seconds } => {
+            format!("That was tried too often. Please try again in {}.", wait(*seconds)).into()
+        }
+        Problem::Unavailable { .. } => "Too much is going on. Please try again in a moment.".into(),
+        Problem::Internal => "Something went wrong on our side. Please try again later.".into(),
+        other => other.sentence(),
+    }
+}
+
+fn wait(seconds: u64) -> String {
+    match seconds.div_ceil(60) {
+        0 | 1 => "a minute".to_owned(),
+        minutes @ 2..=90 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes.div_ceil(60)),
+    }
+}
+
+/// What is wrong with a new password, said to a person.
+fn password_sentence(problem: PasswordProblem) -> String {
+    match problem {
+        PasswordProblem::TooShort { least } => {
+            format!("The password needs at least {least} characters.")
+        }
+        PasswordProblem::TooLong => "The password is too long: 256 characters at most.".to_owned(),
+        PasswordProblem::TooCommon => {
+            "Too many people use this password, so it is guessed first. Choose another one."
+                .to_owned()
+        }
+        PasswordProblem::AboutYou => {
+            "The password must not be your own name or e-mail address.".to_owned()
+        }
+    }
 }
 
 fn notice(app: &App, status: StatusCode, title: &str, sentence: &str) -> PageResult {

@@ -7,12 +7,15 @@ use http::{HeaderMap, StatusCode, Uri};
 use ironlatch_core::client::Client;
 use ironlatch_core::sign_in::LinkError;
 
-use super::{Arrival, PageResult, arrive, done, least_password_length, notice, page, product};
+use super::{
+    Arrival, PageResult, arrive, done, least_password_length, notice, page, password_sentence,
+    product,
+};
 use crate::app::App;
 use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
-use crate::request::fields::{Fields, password_sentence};
+use crate::request::fields::Fields;
 
 /// The form.
 #[derive(Template)]
@@ -69,9 +72,7 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
     };
     match app.auth().sign_in().reset_password(token, &password, client).await {
         Ok(()) => done(app, Cookie::ResetLink, "Your password is changed", DONE),
-        Err(LinkError::Password(problem)) => {
-            form(app, Some(password_sentence(problem).into_owned()))
-        }
+        Err(LinkError::Password(problem)) => form(app, Some(password_sentence(problem))),
         Err(LinkError::Invalid) => ask_again(app, None),
         Err(
             error @ (LinkError::WrongPassword

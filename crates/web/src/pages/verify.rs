@@ -10,12 +10,15 @@ use ironlatch_core::sign_in::{Evidence, LinkError, SignUpFacts, Verification};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Arrival, PageResult, arrive, done, least_password_length, notice, page, product};
+use super::{
+    Arrival, PageResult, arrive, done, least_password_length, notice, page, password_sentence,
+    product,
+};
 use crate::app::App;
 use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
-use crate::request::fields::{Fields, password_sentence};
+use crate::request::fields::Fields;
 
 /// The browser that signed up: one button.
 #[derive(Template)]
@@ -159,14 +162,14 @@ async fn question(
 /// The page again, with one sentence about what was wrong.
 async fn refused(app: &App, headers: &HeaderMap, token: &str, error: LinkError) -> PageResult {
     let sentence = match error {
-        LinkError::WrongPassword => "The password is not right.".into(),
+        LinkError::WrongPassword => "The password is not right.".to_owned(),
         LinkError::Password(problem) => password_sentence(problem),
         LinkError::Invalid => return ask_again(app, StatusCode::BAD_REQUEST, String::new(), None),
         error @ (LinkError::TooManyAttempts { .. }
         | LinkError::Busy { .. }
         | LinkError::Internal(_)) => return Err(error.explain(app.now())),
     };
-    question(app, headers, Some(token), Some(sentence.into_owned())).await
+    question(app, headers, Some(token), Some(sentence)).await
 }
 
 fn elsewhere(app: &App, facts: SignUpFacts, problem: Option<String>) -> PageResult {
