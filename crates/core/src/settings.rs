@@ -1,9 +1,11 @@
 //! Settings of the core: defaults, then whatever the application or the operator says.
 //!
-//! Plain values, validated once by [`Settings::check`]; every mistake is reported together,
+//! Plain values that read and write as sections of a configuration file, validated once by [`Settings::check`]; every mistake is reported together,
 //! by its key in the configuration file.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::time::{days, hours, minutes, seconds};
 
@@ -36,7 +38,8 @@ pub struct Settings {
 }
 
 /// Roles.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AccountSettings {
     /// The roles there are.
     pub roles: Vec<String>,
@@ -45,7 +48,8 @@ pub struct AccountSettings {
 }
 
 /// Sign-up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct SignUpSettings {
     /// Tells at sign-up whether a name or address is taken (the contract of `register`).
     pub reveal_taken: bool,
@@ -64,7 +68,8 @@ impl SignUpSettings {
 }
 
 /// Passwords and hashing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct PasswordSettings {
     /// Least number of code points, 8 or more (NIST SP 800-63B-4 §3.1.1.2; ruling 0.2).
     pub least_length: usize,
@@ -77,13 +82,17 @@ pub struct PasswordSettings {
     /// Threads that hash at the same time; each keeps `argon2_memory_kib` of memory.
     pub slots: usize,
     /// How long somebody may wait for a slot before they are turned away with 503.
+    #[serde(with = "spelled")]
     pub longest_wait: Duration,
     /// Pieces of work that may wait; more are turned away at once.
     pub queue: usize,
+    /// Takes hashing weaker than OWASP's least. Never outside tests.
+    pub allow_weak_hashing_for_tests: bool,
 }
 
 /// How often.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
     /// Password sign-ins a network may try in a minute, with a burst of ten times as many.
     pub sign_ins_per_network_minute: u32,
@@ -101,7 +110,8 @@ pub struct LimitSettings {
 }
 
 /// Tokens and keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TokenSettings {
     /// What access tokens are signed with.
     pub algorithm: SigningAlgorithm,
@@ -110,24 +120,31 @@ pub struct TokenSettings {
 }
 
 /// How long the tokens of a door live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Lifetimes {
     /// Of an access token.
+    #[serde(with = "spelled")]
     pub access: Duration,
     /// Of a session that is not used.
+    #[serde(with = "spelled")]
     pub idle: Duration,
     /// Of a session in any case.
+    #[serde(with = "spelled")]
     pub absolute: Duration,
 }
 
 /// Algorithms for access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
     /// Ed25519.
+    #[serde(rename = "EdDSA")]
     EdDsa,
     /// ECDSA on P-256.
+    #[serde(rename = "ES256")]
     Es256,
     /// RSA 3072 with PKCS #1 v1.5 padding.
+    #[serde(rename = "RS256")]
     Rs256,
 }
 
@@ -143,9 +160,11 @@ pub struct MailSettings {
 }
 
 /// What a node does that has not heard of revocations for 5 s.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenBlind {
     /// Checked requests answer 503.
+    #[default]
     Refuse,
     /// Checked requests go on with what is known.
     Allow,
@@ -158,24 +177,11 @@ impl Default for Settings {
             frontend_url: None,
             audience: None,
             development: false,
-            accounts: AccountSettings {
-                roles: vec!["user".to_owned(), "admin".to_owned()],
-                default_role: "user".to_owned(),
-            },
-            sign_up: SignUpSettings { reveal_taken: true, neutral: false, require_verified: false },
+            accounts: AccountSettings::default(),
+            sign_up: SignUpSettings::default(),
             passwords: PasswordSettings::default(),
-            limits: LimitSettings {
-                sign_ins_per_network_minute: 60,
-                sign_ups_per_network_hour: 5,
-                mails_per_identifier_and_network_hour: 3,
-                mails_per_identifier_hour: 10,
-                failures_before_delay: 5,
-                failures_before_stop: 100,
-            },
-            tokens: TokenSettings {
-                algorithm: SigningAlgorithm::EdDsa,
-                api: Lifetimes { access: minutes(15), idle: days(14), absolute: days(90) },
-            },
+            limits: LimitSettings::default(),
+            tokens: TokenSettings::default(),
             mail: MailSettings {
                 from: "Ironlatch <noreply@localhost>".to_owned(),
                 product: "Ironlatch".to_owned(),
@@ -183,6 +189,44 @@ impl Default for Settings {
             },
             when_blind: WhenBlind::Refuse,
         }
+    }
+}
+
+impl Default for AccountSettings {
+    fn default() -> Self {
+        Self { roles: vec!["user".to_owned(), "admin".to_owned()], default_role: "user".to_owned() }
+    }
+}
+
+impl Default for SignUpSettings {
+    fn default() -> Self {
+        Self { reveal_taken: true, neutral: false, require_verified: false }
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            sign_ins_per_network_minute: 60,
+            sign_ups_per_network_hour: 5,
+            mails_per_identifier_and_network_hour: 3,
+            mails_per_identifier_hour: 10,
+            failures_before_delay: 5,
+            failures_before_stop: 100,
+        }
+    }
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { algorithm: SigningAlgorithm::EdDsa, api: Lifetimes::default() }
+    }
+}
+
+impl Default for Lifetimes {
+    /// Those of `/api/auth/*`.
+    fn default() -> Self {
+        Self { access: minutes(15), idle: days(14), absolute: days(90) }
     }
 }
 
@@ -198,7 +242,19 @@ impl Default for PasswordSettings {
             slots: cores.saturating_sub(1).max(1),
             longest_wait: seconds(5),
             queue: 1_024,
+            allow_weak_hashing_for_tests: false,
         }
+    }
+}
+
+impl PasswordSettings {
+    /// Whether hashing costs a guesser what OWASP's Password Storage Cheat Sheet asks for: so
+    /// much memory for so many passes, the rows being equally strong.
+    fn is_strong_enough(&self) -> bool {
+        let rows = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
+        rows.iter().any(|(passes, memory_kib)| {
+            self.argon2_passes >= *passes && self.argon2_memory_kib >= *memory_kib
+        })
     }
 }
 
@@ -250,6 +306,12 @@ impl Settings {
             "passwords.argon2_memory_kib",
             "must be at least 8 KiB for each lane (RFC 9106 §3.1)",
         );
+        unless(
+            passwords.is_strong_enough() || passwords.allow_weak_hashing_for_tests,
+            "passwords.argon2_memory_kib",
+            "is below OWASP's least for so many passes: use 19456 with argon2_passes = 2, or \
+             47104 with 1",
+        );
         let accounts = &self.accounts;
         unless(
             accounts.roles.contains(&accounts.default_role),
@@ -259,7 +321,7 @@ impl Settings {
         let api = self.tokens.api;
         unless(
             api.access <= api.idle && api.idle <= api.absolute,
-            "tokens",
+            "tokens.api",
             "access must not outlive idle, nor idle absolute",
         );
         mistakes
@@ -275,5 +337,42 @@ impl Settings {
     #[must_use]
     pub fn audience(&self) -> &str {
         self.audience.as_deref().unwrap_or(&self.public_url)
+    }
+}
+
+/// Spans of time as people write them: `30s`, `15m`, `12h`, `14d`, or a whole number of seconds.
+mod spelled {
+    use std::time::Duration;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be a time such as 30s, 15m, 12h or 14d")]
+    enum Spelling {
+        Seconds(u32),
+        Text(String),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = match Spelling::deserialize(from)? {
+            Spelling::Seconds(seconds) => return Ok(Duration::from_secs(seconds.into())),
+            Spelling::Text(text) => text,
+        };
+        let unit = UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)));
+        let (number, factor) = unit.unwrap_or((&text, &1));
+        let number: u32 = number
+            .parse()
+            .map_err(|_| D::Error::custom("must be a time such as 30s, 15m, 12h or 14d"))?;
+        Ok(Duration::from_secs(u64::from(number) * factor))
+    }
+
+    pub(super) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        let seconds = span.as_secs();
+        let fits = |(_, factor): &&(&str, u64)| seconds > 0 && seconds.is_multiple_of(*factor);
+        let (unit, factor) = UNITS.iter().find(fits).unwrap_or(&("s", 1));
+        to.collect_str(&format_args!("{}{unit}", seconds / factor))
     }
 }

@@ -1,22 +1,15 @@
 //! The routes around the product's own: health, documents, development.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::from_fn;
-use axum::response::Html;
 use axum::routing::get;
 use ironlatch_core::Auth;
 
 use crate::configuration::ServerSettings;
 use crate::dev::Development;
-use crate::observe::metrics;
-use crate::reference;
-
-/// A document's headers and body.
-type Document<T> = ([(HeaderName, &'static str); 1], T);
+use crate::metrics;
 
 /// Everything on the public listener.
 pub(crate) fn router(
@@ -30,7 +23,7 @@ pub(crate) fn router(
         .with_state(auth.clone())
         .merge(ironlatch_web::router(auth.clone(), settings.web.clone()));
     if settings.documents {
-        router = router.merge(documents()?);
+        router = router.merge(ironlatch_web::documents()?);
     }
     if let Some(development) = development {
         router = router.merge(development.router());
@@ -50,22 +43,4 @@ async fn ready(State(auth): State<Auth>) -> (StatusCode, &'static str) {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
     }
-}
-
-/// The API's description, for programs and for people.
-fn documents() -> anyhow::Result<Router> {
-    let description = serde_json::to_value(ironlatch_web::openapi())?;
-    let page: Arc<str> = reference::page(&description)?.into();
-    let json: Arc<str> = description.to_string().into();
-    let json = move || {
-        let answer: Document<String> =
-            ([(header::CONTENT_TYPE, "application/json")], json.to_string());
-        std::future::ready(answer)
-    };
-    let page = move || {
-        let answer: Document<Html<String>> =
-            ([(header::CONTENT_SECURITY_POLICY, reference::POLICY)], Html(page.to_string()));
-        std::future::ready(answer)
-    };
-    Ok(Router::new().route("/openapi.json", get(json)).route("/docs", get(page)))
 }

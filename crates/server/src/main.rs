@@ -4,13 +4,11 @@ mod app;
 mod cli;
 mod commands;
 mod configuration;
-mod connection;
 mod dev;
-mod edge;
+mod logs;
 mod master_key;
-mod observe;
+mod metrics;
 mod opening;
-mod reference;
 mod serve;
 
 use std::process::ExitCode;
@@ -21,7 +19,6 @@ use rustix::fs::Mode;
 use cli::{Cli, Command, Config};
 use configuration::{Layers, Mistakes};
 use dev::Development;
-use observe::logs;
 use opening::Opening;
 
 fn main() -> ExitCode {

@@ -108,6 +108,12 @@ fn decode(content: &[u8]) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn within(folder: &Path) -> Configuration {
+        let mut configuration = Configuration::default();
+        configuration.data_dir = folder.to_owned();
+        configuration
+    }
+
     #[test]
     fn a_key_is_read_in_each_of_its_forms() {
         let key = [0xfb; 32];
@@ -122,8 +128,7 @@ mod tests {
     #[test]
     fn a_new_key_is_private_and_stays_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let configuration =
-            Configuration { data_dir: folder.path().to_owned(), ..Configuration::default() };
+        let configuration = within(folder.path());
         let key = load(&configuration).unwrap();
         let mode = path(&configuration).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -133,8 +138,7 @@ mod tests {
     #[test]
     fn a_key_that_everybody_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let configuration =
-            Configuration { data_dir: folder.path().to_owned(), ..Configuration::default() };
+        let configuration = within(folder.path());
         load(&configuration).unwrap();
         let file = path(&configuration);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
@@ -144,8 +148,7 @@ mod tests {
     #[test]
     fn a_database_without_its_key_is_not_given_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
-        let configuration =
-            Configuration { data_dir: folder.path().to_owned(), ..Configuration::default() };
+        let configuration = within(folder.path());
         std::fs::write(folder.path().join("ironlatch.db"), b"").unwrap();
         assert!(load(&configuration).unwrap_err().to_string().contains("is missing"));
         assert!(!path(&configuration).exists());

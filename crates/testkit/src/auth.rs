@@ -64,6 +64,7 @@ pub struct TestAuthBuilder {
 #[must_use]
 pub fn cheap_settings() -> Settings {
     let mut settings = Settings::default();
+    settings.passwords.allow_weak_hashing_for_tests = true;
     settings.passwords.argon2_memory_kib = 8;
     settings.passwords.argon2_passes = 1;
     settings.passwords.slots = 1;

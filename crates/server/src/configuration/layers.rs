@@ -153,22 +153,24 @@ impl Layers {
     pub(crate) fn read(&mut self, mistakes: &mut Mistakes) -> Configuration {
         self.add_preset();
         self.drop_misplaced(mistakes);
+        let mut first_words = BTreeMap::new();
         loop {
             let error = match serde_path_to_error::deserialize(self.nested()) {
                 Ok(configuration) => return configuration,
                 Err(error) => error,
             };
             let path = error.path().to_string();
-            let key = path.split('[').next().unwrap_or_default();
-            let sentence = error.inner().message();
-            let Some(key) = self.values.keys().find(|k| within(key, k)).cloned() else {
+            let reported = path.split('[').next().unwrap_or_default();
+            let sentence = error.inner().message().to_owned();
+            let Some(key) = self.values.keys().find(|key| within(reported, key)).cloned() else {
                 mistakes.add(&path, sentence);
                 return Configuration::default();
             };
             let Some((value, origin)) = self.values.remove(&key) else { continue };
-            match typed(&value) {
-                Some(other) if origin.starts_with("environment") => {
-                    self.values.insert(key, (other, origin));
+            let sentence = first_words.entry(key.clone()).or_insert(sentence);
+            match otherwise(&value) {
+                Some(value) if origin.starts_with("environment") => {
+                    self.values.insert(key, (value, origin));
                 }
                 _ => mistakes.add(&format!("{key} ({origin})"), sentence),
             }
@@ -223,11 +225,12 @@ impl Layers {
 }
 
 /// Keys outside any section, as the environment may set them.
-const TOP_LEVEL: [&str; 10] = [
+const TOP_LEVEL: [&str; 11] = [
     "listen",
     "data_dir",
     "database_url",
     "public_url",
+    "audience",
     "allowed_origins",
     "trusted_proxies",
     "master_key_file",
@@ -241,11 +244,21 @@ fn within(reported: &str, key: &str) -> bool {
     key == reported || key.strip_prefix(reported).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// What a text from the environment would be in a file, when it is not a text there.
-fn typed(value: &Value) -> Option<Value> {
-    let text = value.as_str()?;
-    let number = text.parse().map(Value::Integer).ok();
-    number.or_else(|| text.parse().map(Value::Boolean).ok())
+/// What else a text from the environment can mean: a number, a switch, a list with commas.
+fn otherwise(value: &Value) -> Option<Value> {
+    let list = |text: &str| {
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+    };
+    match value {
+        Value::String(text) => {
+            let number = text.parse().map(Value::Integer);
+            let switch = || text.parse().map(Value::Boolean);
+            Some(number.ok().or_else(|| switch().ok()).unwrap_or_else(|| list(text)))
+        }
+        Value::Array(_) => None,
+        other => Some(list(&other.to_string())),
+    }
 }
 
 /// Line and column of a parse error.

@@ -1,6 +1,6 @@
 //! `[mail]`: from keys to a way for mail to leave.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ironlatch_core::messages::{
@@ -8,10 +8,67 @@ use ironlatch_core::messages::{
 };
 use ironlatch_core::ports::{MailTransport, Token};
 use ironlatch_core::settings::Mistake;
+use serde::{Deserialize, Serialize};
 
 use crate::master_key;
 
-use super::{Mail, Mistakes, Security, Sendgrid, Smtp, Transport};
+use super::Mistakes;
+
+/// `[mail]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Mail {
+    transport: Transport,
+    pub(super) from: Option<String>,
+    pub(super) product: Option<String>,
+    pub(super) templates: Option<PathBuf>,
+    smtp: Smtp,
+    sendgrid: Sendgrid,
+}
+
+/// `mail.transport`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Transport {
+    /// That a mail would have gone out is logged; nothing is sent.
+    #[default]
+    Log,
+    Smtp,
+    Sendgrid,
+}
+
+/// `[mail.smtp]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Smtp {
+    host: Option<String>,
+    port: Option<u16>,
+    security: Security,
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    authority_file: Option<PathBuf>,
+}
+
+/// `mail.smtp.security`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Security {
+    /// Port 587, RFC 3207.
+    #[default]
+    Starttls,
+    /// Port 465, RFC 8314 §3.3.
+    Tls,
+    /// To a mail server on this machine only.
+    None,
+}
+
+/// `[mail.sendgrid]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Sendgrid {
+    api_key_file: Option<PathBuf>,
+    base_url: Option<String>,
+}
 
 impl Mail {
     /// The configured transport; secrets are read from their files here.

@@ -6,14 +6,10 @@ use std::sync::Arc;
 use axum::http::Uri;
 use ipnet::IpNet;
 use ironlatch_core::ports::MailTransport;
-use ironlatch_core::sessions::Lifetimes;
-use ironlatch_core::settings::{
-    AccountSettings, LimitSettings, MailSettings, PasswordSettings, Settings, SignUpSettings,
-    SigningAlgorithm, TokenSettings, WhenBlind,
-};
+use ironlatch_core::settings::{MailSettings, Settings};
 use tracing_subscriber::filter::Targets;
 
-use super::{Algorithm, Blind, Configuration, Mistakes, Passwords};
+use super::{Configuration, Mistakes};
 
 /// What the program itself needs to know, checked.
 #[derive(Clone)]
@@ -47,7 +43,11 @@ impl Configuration {
         );
         self.check_public_url(local || development, mistakes);
         self.check_database(development, mistakes);
-        self.passwords.check_hashing(local, mistakes);
+        mistakes.unless(
+            !self.passwords.allow_weak_hashing_for_tests || local,
+            "passwords.allow_weak_hashing_for_tests",
+            "is for tests only: listen on 127.0.0.1, or remove it",
+        );
         let core = self.core_settings(development, listen);
         let web = self.web_settings(development, mistakes);
         for mistake in core.check().into_iter().chain(web.check()) {
@@ -72,61 +72,23 @@ impl Configuration {
 
     fn core_settings(&self, development: bool, listen: SocketAddr) -> Settings {
         let own = |url: &String| url.trim_end_matches('/').to_owned();
-        let passwords = &self.passwords;
-        let limits = &self.limits;
-        let defaults = Settings::default();
+        let mail = Settings::default().mail;
         Settings {
             public_url: self.public_url.as_ref().map_or(format!("http://{listen}"), own),
             frontend_url: self.doors.api.frontend_url.as_ref().map(own),
-            audience: self.tokens.audience.clone(),
+            audience: self.audience.clone(),
             development,
-            accounts: AccountSettings {
-                roles: self.accounts.roles.0.clone(),
-                default_role: self.accounts.default_role.clone(),
-            },
-            sign_up: SignUpSettings {
-                reveal_taken: self.sign_up.reveal_taken,
-                neutral: self.sign_up.neutral,
-                require_verified: self.sign_up.require_verified,
-            },
-            passwords: PasswordSettings {
-                least_length: passwords.least_length,
-                argon2_memory_kib: passwords.argon2_memory_kib,
-                argon2_passes: passwords.argon2_passes,
-                argon2_lanes: passwords.argon2_lanes,
-                slots: passwords.slots,
-                longest_wait: passwords.longest_wait.0,
-                queue: passwords.queue,
-            },
-            limits: LimitSettings {
-                sign_ins_per_network_minute: limits.sign_ins_per_network_minute,
-                sign_ups_per_network_hour: limits.sign_ups_per_network_hour,
-                mails_per_identifier_and_network_hour: limits.mails_per_identifier_and_network_hour,
-                mails_per_identifier_hour: limits.mails_per_identifier_hour,
-                failures_before_delay: limits.failures_before_delay,
-                failures_before_stop: limits.failures_before_stop,
-            },
-            tokens: TokenSettings {
-                algorithm: match self.tokens.algorithm {
-                    Algorithm::EdDsa => SigningAlgorithm::EdDsa,
-                    Algorithm::Es256 => SigningAlgorithm::Es256,
-                    Algorithm::Rs256 => SigningAlgorithm::Rs256,
-                },
-                api: Lifetimes {
-                    access: self.tokens.access.0,
-                    idle: self.tokens.idle.0,
-                    absolute: self.tokens.absolute.0,
-                },
-            },
+            accounts: self.accounts.clone(),
+            sign_up: self.sign_up.clone(),
+            passwords: self.passwords.clone(),
+            limits: self.limits.clone(),
+            tokens: self.tokens.clone(),
             mail: MailSettings {
-                from: self.mail.from.clone().unwrap_or(defaults.mail.from),
-                product: self.mail.product.clone().unwrap_or(defaults.mail.product),
+                from: self.mail.from.clone().unwrap_or(mail.from),
+                product: self.mail.product.clone().unwrap_or(mail.product),
                 templates: self.mail.templates.clone(),
             },
-            when_blind: match self.checks.when_blind {
-                Blind::Refuse => WhenBlind::Refuse,
-                Blind::Allow => WhenBlind::Allow,
-            },
+            when_blind: self.checks.when_blind,
         }
     }
 
@@ -174,7 +136,7 @@ impl Configuration {
             ironlatch_web::Settings::default()
         };
         ironlatch_web::Settings {
-            allowed_origins: self.allowed_origins.0.clone(),
+            allowed_origins: self.allowed_origins.clone(),
             trusted_proxies: self.proxies(mistakes),
             ..base
         }
@@ -182,7 +144,7 @@ impl Configuration {
 
     fn proxies(&self, mistakes: &mut Mistakes) -> Vec<IpNet> {
         let mut networks = Vec::new();
-        for text in &self.trusted_proxies.0 {
+        for text in &self.trusted_proxies {
             let network =
                 text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
             match network {
@@ -211,28 +173,6 @@ impl Configuration {
             "must be a port (then on loopback) or ADDRESS:PORT",
         );
         address
-    }
-}
-
-impl Passwords {
-    /// Refuses hashing that OWASP's Password Storage Cheat Sheet calls too weak.
-    fn check_hashing(&self, local: bool, mistakes: &mut Mistakes) {
-        // Least memory in KiB for so many passes; the rows count as equally strong.
-        let least =
-            [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)].into_iter().any(
-                |(passes, memory)| self.argon2_passes >= passes && self.argon2_memory_kib >= memory,
-            );
-        mistakes.unless(
-            least || self.allow_weak_hashing_for_tests,
-            "passwords.argon2_memory_kib",
-            "is below OWASP's least for so many passes: use 19456 with argon2_passes = 2, or 47104 \
-             with 1",
-        );
-        mistakes.unless(
-            !self.allow_weak_hashing_for_tests || local,
-            "passwords.allow_weak_hashing_for_tests",
-            "is for tests only: listen on 127.0.0.1, or remove it",
-        );
     }
 }
 

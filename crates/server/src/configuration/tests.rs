@@ -31,13 +31,13 @@ fn every_mistake_is_reported_at_once() {
     let file = "
         listen = 'everywhere'
         allowed_origins = ['https://*.example.com', 'https://app.example.com/']
-        trusted_proxies = '10.0.0.0/8, nonsense, 0.0.0.0/0'
+        trusted_proxies = ['10.0.0.0/8', 'nonsense', '0.0.0.0/0']
         typo = 1
         [passwords]
         least_length = 4
         argon2_memory_kib = 1024
         slots = 'many'
-        [tokens]
+        [tokens.api]
         access = 'soon'
         [limits]
         sign_ins = 3
@@ -59,7 +59,7 @@ fn every_mistake_is_reported_at_once() {
         "passwords.least_length: must be 8",
         "passwords.argon2_memory_kib: is below OWASP",
         "passwords.slots (file ",
-        "tokens.access (file ",
+        "tokens.api.access (file ",
         "limits.sign_ins (file ",
         "mail.from:",
         "mail.smtp.security: ",
@@ -80,7 +80,7 @@ fn the_environment_lies_over_the_file() {
             ("IRONLATCH_MAIL_FROM", "b@example.com"),
             ("IRONLATCH_HTTP__DOCUMENTS", "false"),
             ("IRONLATCH_PASSWORDS__QUEUE", "17"),
-            ("IRONLATCH_TOKENS__ACCESS", "5m"),
+            ("IRONLATCH_TOKENS__API__ACCESS", "5m"),
             ("IRONLATCH_ALLOWED_ORIGINS", "https://a.example, https://b.example"),
             ("IRONLATCH_PORT", "tcp://10.0.0.1:80"),
             ("UNRELATED", "x"),
@@ -143,7 +143,7 @@ fn what_is_printed_names_origins_and_hides_passwords() {
         text.contains("\"postgres://me:…@db1,db2/x?password=…&sslmode=require\"  # environment"),
         "{text}"
     );
-    assert!(text.contains("tokens.access = \"15m\"  # default"), "{text}");
+    assert!(text.contains("tokens.api.access = \"15m\"  # default"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
     // What is printed can be read again.
     let (_, again, mistakes) = read(&text, &[]);

@@ -5,6 +5,7 @@
 //! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts. No
 //! page ever opens a session.
 
+pub(crate) mod reference;
 pub(crate) mod reset;
 pub(crate) mod verify;
 

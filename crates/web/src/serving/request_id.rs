@@ -8,28 +8,34 @@ use ipnet::IpNet;
 use ironlatch_core::ports::Random;
 
 /// The header that carries it.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 tokio::task_local! {
     /// The id of the request that the present task is answering.
-    pub(crate) static CURRENT: HeaderValue;
+    pub(super) static CURRENT: HeaderValue;
+}
+
+/// The id of the request that the present task is answering, for log lines about it.
+#[must_use]
+pub fn current_request_id() -> Option<String> {
+    CURRENT.try_with(|id| id.to_str().ok().map(str::to_owned)).ok().flatten()
 }
 
 /// Makes ids: a prefix drawn at start, so that nodes and restarts differ, and a number.
-pub(crate) struct RequestIds {
+pub(super) struct RequestIds {
     prefix: u32,
     next: AtomicU64,
 }
 
 impl RequestIds {
     /// Draws the prefix.
-    pub(crate) fn new(random: &dyn Random) -> Self {
+    pub(super) fn new(random: &dyn Random) -> Self {
         Self { prefix: u32::from_ne_bytes(random.bytes()), next: AtomicU64::new(1) }
     }
 
     /// The id of a request: a trusted proxy's own, else a new one. Anybody else's could make
     /// their requests look like somebody's in the log.
-    pub(crate) fn of(&self, peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> HeaderValue {
+    pub(super) fn of(&self, peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> HeaderValue {
         if let Some(given) = headers.get(X_REQUEST_ID)
             && is_well_formed(given.as_bytes())
             && trusted.iter().any(|network| network.contains(&peer.to_canonical()))

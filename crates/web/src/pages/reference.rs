@@ -1,11 +1,31 @@
-//! The page at `/docs`: the API's description as plain HTML that loads nothing.
+//! The documents of the API: its description for programs, and the same as a page for people
+//! that loads nothing.
 
 use askama::Template;
+use axum::Router;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde_json::Value;
 
 /// Nothing but the page's own style.
-pub(crate) const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+);
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// `/openapi.json` and `/docs`; both are rendered once.
+pub fn documents() -> Result<Router, askama::Error> {
+    let description = crate::openapi();
+    let page = Bytes::from(page(&description)?);
+    let json = Bytes::from(description.to_string());
+    let json = async move || ([(CONTENT_TYPE, JSON)], json.clone()).into_response();
+    let page =
+        async move || ([(CONTENT_SECURITY_POLICY, POLICY)], Html(page.clone())).into_response();
+    Ok(Router::new().route("/openapi.json", get(json)).route("/docs", get(page)))
+}
 
 #[derive(Template)]
 #[template(path = "reference.html")]
@@ -50,7 +70,7 @@ struct Content {
 }
 
 /// Renders the description.
-pub(crate) fn page(description: &Value) -> anyhow::Result<String> {
+fn page(description: &Value) -> Result<String, askama::Error> {
     let mut operations = Vec::new();
     for (path, item) in entries(description, "/paths") {
         for (method, operation) in entries(item, "") {
@@ -67,7 +87,7 @@ pub(crate) fn page(description: &Value) -> anyhow::Result<String> {
         operations,
         schemas: schemas.map(|(name, schema)| (name.clone(), pretty(Some(schema)))).collect(),
     };
-    Ok(page.render()?)
+    page.render()
 }
 
 impl Operation {

@@ -9,29 +9,29 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
 use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use ironlatch_core::client::Network;
-use ironlatch_web::{PeerAddress, client_address};
 use tower::Service as _;
 
-use crate::connection::{Pace, Phase};
-use crate::observe::access_log::{AccessLog, Line};
-use crate::observe::request_id::{CURRENT, RequestIds, X_REQUEST_ID};
+use super::access_log::{AccessLog, Line};
+use super::connection::{Pace, Phase};
+use super::request_id::{CURRENT, RequestIds, X_REQUEST_ID};
+use crate::{PeerAddress, client_address};
 
 /// The application with everything around it.
-pub(crate) struct Edge {
-    pub(crate) router: Router,
-    pub(crate) ids: RequestIds,
-    pub(crate) access_log: Option<AccessLog>,
-    pub(crate) trusted_proxies: Vec<IpNet>,
+pub(super) struct Around {
+    pub(super) router: Router,
+    pub(super) ids: RequestIds,
+    pub(super) access_log: Option<AccessLog>,
+    pub(super) trusted_proxies: Vec<IpNet>,
 }
 
-impl Edge {
+impl Around {
     /// Answers one request, whatever happens.
-    pub(crate) async fn answer(
+    pub(super) async fn answer(
         self: Arc<Self>,
         peer: IpAddr,
         pace: Pace,
@@ -67,7 +67,7 @@ fn after_panic() -> Response<Body> {
     let text = r#"{"detail":"Something went wrong on our side.","code":"internal_error"}"#;
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let json = header::HeaderValue::from_static("application/json");
+    let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }

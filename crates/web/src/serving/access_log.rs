@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use ironlatch_core::client::Network;
-
-use super::logs;
+use ironlatch_core::ports::{Clock, SystemClock};
+use time::OffsetDateTime;
 
 /// How long lines are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(100);
@@ -18,18 +18,18 @@ const MOST: usize = 4 * 1024 * 1024;
 
 /// One answered request. The query and long parts of the path are left out: they can hold
 /// tokens.
-pub(crate) struct Line<'a> {
-    pub(crate) id: &'a HeaderValue,
-    pub(crate) method: &'a Method,
-    pub(crate) path: &'a str,
-    pub(crate) status: StatusCode,
-    pub(crate) took: Duration,
-    pub(crate) network: Network,
+pub(super) struct Line<'a> {
+    pub(super) id: &'a HeaderValue,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) status: StatusCode,
+    pub(super) took: Duration,
+    pub(super) network: Network,
 }
 
 /// Where lines are gathered.
 #[derive(Clone, Default)]
-pub(crate) struct AccessLog(Arc<Shared>);
+pub struct AccessLog(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -45,7 +45,7 @@ struct Gathered {
 
 impl AccessLog {
     /// Begins to write to standard error.
-    pub(crate) fn start() -> std::io::Result<Self> {
+    pub fn start() -> std::io::Result<Self> {
         let log = Self::default();
         let shared = log.clone();
         std::thread::Builder::new().name("access log".to_owned()).spawn(move || {
@@ -65,7 +65,7 @@ impl AccessLog {
     }
 
     /// Adds a line.
-    pub(crate) fn add(&self, line: &Line<'_>) {
+    pub(super) fn add(&self, line: &Line<'_>) {
         let mut gathered = self.lock();
         if gathered.text.len() > MOST {
             gathered.lost += 1;
@@ -80,7 +80,7 @@ impl AccessLog {
     }
 
     /// Writes what has been gathered.
-    pub(crate) fn flush(&self) {
+    pub fn flush(&self) {
         let gathered = std::mem::take(&mut *self.lock());
         // Nobody is left to tell when standard error itself fails.
         drop(std::io::stderr().write_all(gathered.text.as_bytes()));
@@ -96,7 +96,7 @@ impl AccessLog {
 /// Builds a line by hand: this runs for every request.
 fn write_line(text: &mut String, line: &Line<'_>) {
     text.push_str(r#"{"at":""#);
-    logs::write_now(text);
+    write_now(text);
     text.push_str(r#"","level":"info","message":"request","request_id":""#);
     text.push_str(line.id.to_str().unwrap_or_default());
     text.push_str(r#"","method":""#);
@@ -108,6 +108,21 @@ fn write_line(text: &mut String, line: &Line<'_>) {
     // Writing into a `String` cannot fail.
     let _ =
         writeln!(text, r#"","status":{status},"micros":{micros},"network":"{}"}}"#, line.network);
+}
+
+/// The machine's time, whatever clock the engine goes by: RFC 3339 in UTC.
+fn write_now(text: &mut String) {
+    let now = SystemClock.now();
+    let at = OffsetDateTime::from_unix_timestamp(now.seconds());
+    let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let (month, micros) = (u8::from(month), now.micros().rem_euclid(1_000_000));
+    // Writing into a `String` cannot fail.
+    let _ = write!(
+        text,
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z"
+    );
 }
 
 /// The path, with parts longer than a UUID left out and anything but plain characters replaced.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(super) enum Phase {
     /// A request's head is coming in.
     Head,
     /// A request is being answered; its body may still be coming in.
@@ -38,11 +38,11 @@ const LONGEST_WRITE: Duration = Duration::from_secs(30);
 /// The phase, shared by the stream and the service behind it. Each change gets a new number, so
 /// that a deadline belongs to one phase of one request.
 #[derive(Clone, Default)]
-pub(crate) struct Pace(Arc<AtomicU64>);
+pub(super) struct Pace(Arc<AtomicU64>);
 
 impl Pace {
     /// Begins a phase. Stream and service run in one task, so no ordering is needed.
-    pub(crate) fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         let number = self.0.load(Ordering::Relaxed) / 3 + 1;
         self.0.store(number * 3 + phase as u64, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Pace {
 ///
 /// hyper's own timeout for heads also runs while a connection is idle, so it would close kept
 /// alive connections after ten seconds; and it has none for bodies and answers.
-pub(crate) struct PacedStream {
+pub(super) struct PacedStream {
     stream: TcpStream,
     pace: Pace,
     read_deadline: Pin<Box<Sleep>>,
@@ -73,7 +73,7 @@ pub(crate) struct PacedStream {
 
 impl PacedStream {
     /// The head of the first request is due now.
-    pub(crate) fn new(stream: TcpStream, pace: Pace) -> Self {
+    pub(super) fn new(stream: TcpStream, pace: Pace) -> Self {
         let read_deadline = Box::pin(sleep(Phase::Head.longest()));
         Self { stream, pace, read_deadline, read_phase: 0, write_deadline: None }
     }

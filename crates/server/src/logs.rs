@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::request_id;
+use ironlatch_web::serving::current_request_id;
 
 /// Starts logging; later calls change nothing.
 pub(crate) fn start(filter: Targets, for_people: bool) {
@@ -25,11 +25,6 @@ pub(crate) fn start(filter: Targets, for_people: bool) {
         registry.with(lines.event_format(JsonLines)).try_init()
     };
     drop(started);
-}
-
-/// The present time, RFC 3339 in UTC.
-pub(crate) fn write_now(text: &mut String) {
-    let _ = SystemTime.format_time(&mut Writer::new(text));
 }
 
 /// One JSON object a line. Values are escaped as JSON, so nothing a client sends can begin a
@@ -48,7 +43,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut at = String::new();
-        write_now(&mut at);
+        SystemTime.format_time(&mut Writer::new(&mut at))?;
         let mut line = Map::new();
         line.insert("at".to_owned(), at.into());
         let level = event.metadata().level().as_str().to_ascii_lowercase();
@@ -56,8 +51,7 @@ where
         line.insert("target".to_owned(), event.metadata().target().into());
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
-        let id = request_id::CURRENT.try_with(|id| id.to_str().map(str::to_owned));
-        if let Ok(Ok(id)) = id {
+        if let Some(id) = current_request_id() {
             line.insert("request_id".to_owned(), id.into());
         }
         for (name, value) in fields.0 {
