@@ -158,7 +158,6 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'se
 
 impl Finish {
     fn apply(self, headers: &mut HeaderMap) {
-        headers.reserve(8);
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));
         };

@@ -6,5 +6,10 @@
 /// The document, without `servers`: whoever serves it knows where.
 #[must_use]
 pub fn openapi() -> serde_json::Value {
-    serde_json::from_str(include_str!("../openapi.json")).unwrap_or_default()
+    let mut document: serde_json::Value =
+        serde_json::from_str(include_str!("../openapi.json")).unwrap_or_default();
+    if let Some(version) = document.pointer_mut("/info/version") {
+        *version = env!("CARGO_PKG_VERSION").into();
+    }
+    document
 }

@@ -16,7 +16,8 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
     /// Any origin on this machine may call as well. Development mode only.
     pub any_local_origin: bool,
-    /// Networks of proxies whose forwarding headers are believed.
+    /// Networks of proxies whose forwarding headers are believed. Each must append the address it
+    /// saw to `X-Forwarded-For`; `Forwarded` is read only where that header is absent.
     pub trusted_proxies: Vec<IpNet>,
     /// If given, requests for another host are refused with 421. Links never depend on it: they
     /// are built from the public URL alone.

@@ -1,7 +1,7 @@
 //! What the client wants to read (RFC 9110 §12.5.1).
 
+use http::HeaderMap;
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue};
 
 /// Whether the request asks for `application/json` by name. Browsers, mail scanners and `curl`
 /// do not, so a GET that consumes something may do so only for those who do.
@@ -13,11 +13,9 @@ pub(crate) fn names_json(headers: &HeaderMap) -> bool {
 /// contract's views offer it and browsers ask for it.
 pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
     let Some(first) = headers.get(ACCEPT) else { return true };
-    let fast = first == HeaderValue::from_static("*/*")
-        || first == HeaderValue::from_static("application/json");
+    let fast = matches!(first.as_bytes(), b"" | b"*/*" | b"application/json");
     let known = ["*/*", "application/*", "application/json", "text/*", "text/html"];
-    fast || first.is_empty()
-        || ranges(headers).any(|range| known.iter().any(|one| range.eq_ignore_ascii_case(one)))
+    fast || ranges(headers).any(|range| known.iter().any(|one| range.eq_ignore_ascii_case(one)))
 }
 
 /// The media ranges the client accepts, without parameters; those of quality zero left out.
@@ -36,6 +34,8 @@ fn ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn accepting(value: &'static str) -> HeaderMap {

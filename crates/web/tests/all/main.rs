@@ -3,3 +3,10 @@
 mod api;
 mod cross_site;
 mod pages;
+
+use ironlatch_testkit::{TestServer, each_auth};
+
+/// Runs the test on every engine, each time with a server of its own.
+async fn each_server(test: impl AsyncFn(TestServer)) {
+    each_auth(async |auth| test(TestServer::over(auth)).await).await;
+}

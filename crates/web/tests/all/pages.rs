@@ -4,6 +4,8 @@ use http::Method;
 use ironlatch_testkit::{Browser, PASSWORD, TestServer};
 use serde_json::json;
 
+use crate::each_server;
+
 /// Signs up in this browser, as a front end's script would.
 async fn sign_up(browser: &mut Browser<'_>, name: &str) -> String {
     let email = format!("{name}@example.com");
@@ -20,151 +22,168 @@ fn link(server: &TestServer, email: &str, page: &str) -> String {
 
 #[tokio::test]
 async fn the_browser_that_signed_up_confirms_with_one_click() {
-    let server = TestServer::new().await;
-    let mut browser = server.browser();
-    let email = sign_up(&mut browser, "ada").await;
-    browser.visit(&link(&server, &email, "/verify-email")).await;
-    assert_eq!(browser.path(), "/verify-email", "the token has left the address bar");
-    assert_eq!(browser.buttons(), ["Confirm"]);
-    assert!(server.account(&email).await.email_verified_at.is_none());
-    browser.press("Confirm").await;
-    assert_eq!(
-        (browser.status(), browser.title().as_str()),
-        (200, "Your address is confirmed – Ironlatch")
-    );
-    assert!(server.account(&email).await.email_verified_at.is_some());
-    assert_eq!(browser.client().cookie("refresh_token"), None, "no page opens a session");
+    each_server(async |server| {
+        let mut browser = server.browser();
+        let email = sign_up(&mut browser, "ada").await;
+        browser.visit(&link(&server, &email, "/verify-email")).await;
+        assert_eq!(browser.path(), "/verify-email", "the token has left the address bar");
+        assert_eq!(browser.buttons(), ["Confirm"]);
+        assert!(server.account(&email).await.email_verified_at.is_none());
+        browser.press("Confirm").await;
+        assert_eq!(
+            (browser.status(), browser.title().as_str()),
+            (200, "Your address is confirmed – Ironlatch")
+        );
+        assert!(server.account(&email).await.email_verified_at.is_some());
+        assert_eq!(browser.client().cookie("refresh_token"), None, "no page opens a session");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn opening_a_link_consumes_nothing_for_anybody() {
-    let server = TestServer::new().await;
-    let mut owner = server.browser();
-    let email = sign_up(&mut owner, "ada").await;
-    let link = link(&server, &email, "/verify-email");
-    let mut scanner = server.client().with_header("accept", "*/*");
-    for _ in 0..20 {
-        scanner.get(&link).await.expect(303);
-        scanner.send(Method::HEAD, &link, None, Vec::new()).await.expect(303);
-        scanner.get("/verify-email").await.expect(200);
+    each_server(async |server| {
+        let mut owner = server.browser();
+        let email = sign_up(&mut owner, "ada").await;
+        let link = link(&server, &email, "/verify-email");
+        let mut scanner = server.client().with_header("accept", "*/*");
+        for _ in 0..20 {
+            scanner.get(&link).await.expect(303);
+            scanner.send(Method::HEAD, &link, None, Vec::new()).await.expect(303);
+            scanner.get("/verify-email").await.expect(200);
+            let api = link.replace("/verify-email", "/api/auth/verify-email/");
+            scanner.get(&api).await.expect(303);
+        }
+        let mut naming_json = server.client().with_header("accept", "application/json");
         let api = link.replace("/verify-email", "/api/auth/verify-email/");
-        scanner.get(&api).await.expect(303);
-    }
-    let mut naming_json = server.client().with_header("accept", "application/json");
-    let api = link.replace("/verify-email", "/api/auth/verify-email/");
-    naming_json.send(Method::HEAD, &api, None, Vec::new()).await.expect(303);
-    assert!(server.account(&email).await.email_verified_at.is_none());
-    assert_eq!(scanner.cookie("refresh_token"), None);
-    owner.visit(&link).await.press("Confirm").await;
-    assert_eq!(owner.status(), 200);
-    assert!(server.account(&email).await.email_verified_at.is_some());
+        naming_json.send(Method::HEAD, &api, None, Vec::new()).await.expect(303);
+        assert!(server.account(&email).await.email_verified_at.is_none());
+        assert_eq!(scanner.cookie("refresh_token"), None);
+        owner.visit(&link).await.press("Confirm").await;
+        assert_eq!(owner.status(), 200);
+        assert!(server.account(&email).await.email_verified_at.is_some());
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn elsewhere_the_page_says_who_signed_up_and_takes_the_password() {
-    let server = TestServer::new().await;
-    let email = sign_up(&mut server.browser(), "ada").await;
-    let mut other = server.browser();
-    other.visit(&link(&server, &email, "/verify-email")).await;
-    assert!(other.text().contains("Testkit-Browser"), "{}", other.text());
-    other.fill("password", "a wrong guess").press("Confirm").await;
-    assert_eq!((other.status(), other.alert().as_str()), (400, "The password is not right."));
-    assert!(server.account(&email).await.email_verified_at.is_none());
-    other.fill("password", PASSWORD).press("Confirm").await;
-    assert_eq!(other.status(), 200);
-    assert!(server.account(&email).await.email_verified_at.is_some());
-    server.sign_in(&email, PASSWORD).await;
+    each_server(async |server| {
+        let email = sign_up(&mut server.browser(), "ada").await;
+        let mut other = server.browser();
+        other.visit(&link(&server, &email, "/verify-email")).await;
+        assert!(other.text().contains("Testkit-Browser"), "{}", other.text());
+        other.fill("password", "a wrong guess").press("Confirm").await;
+        assert_eq!((other.status(), other.alert().as_str()), (400, "The password is not right."));
+        assert!(server.account(&email).await.email_verified_at.is_none());
+        other.fill("password", PASSWORD).press("Confirm").await;
+        assert_eq!(other.status(), 200);
+        assert!(server.account(&email).await.email_verified_at.is_some());
+        server.sign_in(&email, PASSWORD).await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn whoever_owns_the_mailbox_throws_the_stranger_out() {
-    let server = TestServer::new().await;
-    let mut thief = server.browser();
-    let email = sign_up(&mut thief, "ada").await;
-    let session = server.sign_in(&email, PASSWORD).await;
-    let mut owner = server.browser();
-    owner.visit(&link(&server, &email, "/verify-email")).await;
-    owner.fill("new_password", "short").press("Set password and confirm").await;
-    assert_eq!(owner.status(), 400);
-    assert!(owner.alert().contains("8 characters"), "{}", owner.alert());
-    owner.fill("new_password", "mine and mine alone").press("Set password and confirm").await;
-    assert_eq!(owner.status(), 200);
-    assert!(server.try_sign_in(&email, PASSWORD).await.is_err());
-    server.sign_in(&email, "mine and mine alone").await;
-    let mut stranger = server.client().with_bearer(session.started.access.reveal());
-    stranger.get("/api/auth/me").await.expect(401);
+    each_server(async |server| {
+        let mut thief = server.browser();
+        let email = sign_up(&mut thief, "ada").await;
+        let session = server.sign_in(&email, PASSWORD).await;
+        let mut owner = server.browser();
+        owner.visit(&link(&server, &email, "/verify-email")).await;
+        owner.fill("new_password", "short").press("Set password and confirm").await;
+        assert_eq!(owner.status(), 400);
+        assert!(owner.alert().contains("8 characters"), "{}", owner.alert());
+        owner.fill("new_password", "mine and mine alone").press("Set password and confirm").await;
+        assert_eq!(owner.status(), 200);
+        assert!(server.try_sign_in(&email, PASSWORD).await.is_err());
+        server.sign_in(&email, "mine and mine alone").await;
+        let mut stranger = server.client().with_bearer(session.started.access.reveal());
+        stranger.get("/api/auth/me").await.expect(401);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn not_me_is_asked_twice_and_closes_the_account() {
-    let server = TestServer::new().await;
-    let email = sign_up(&mut server.browser(), "ada").await;
-    let mut owner = server.browser();
-    owner.visit(&link(&server, &email, "/verify-email")).await;
-    owner.press("Close the account …").await;
-    server.sign_in(&email, PASSWORD).await;
-    owner.press("Yes, it was not me: close it").await;
-    assert_eq!(owner.status(), 200);
-    assert!(server.try_sign_in(&email, PASSWORD).await.is_err());
-    sign_up(&mut owner, "ada").await;
+    each_server(async |server| {
+        let email = sign_up(&mut server.browser(), "ada").await;
+        let mut owner = server.browser();
+        owner.visit(&link(&server, &email, "/verify-email")).await;
+        owner.press("Close the account …").await;
+        server.sign_in(&email, PASSWORD).await;
+        owner.press("Yes, it was not me: close it").await;
+        assert_eq!(owner.status(), 200);
+        assert!(server.try_sign_in(&email, PASSWORD).await.is_err());
+        sign_up(&mut owner, "ada").await;
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_link_that_does_not_work_offers_another_one() {
-    let server = TestServer::new().await;
-    let mut browser = server.browser();
-    let email = sign_up(&mut browser, "ada").await;
-    for path in ["/verify-email", "/verify-email?token=junk", "/verify-email?token=a%0d%0ab"] {
-        browser.visit(path).await;
-        assert_eq!((browser.status(), browser.path()), (400, "/verify-email"));
-    }
-    browser.fill("email", &email).press("Send a new link").await;
-    assert_eq!(browser.status(), 200);
-    server.deliver().await;
-    browser.visit(&link(&server, &email, "/verify-email")).await;
-    assert_eq!(browser.status(), 200);
+    each_server(async |server| {
+        let mut browser = server.browser();
+        let email = sign_up(&mut browser, "ada").await;
+        for path in ["/verify-email", "/verify-email?token=junk", "/verify-email?token=a%0d%0ab"] {
+            browser.visit(path).await;
+            assert_eq!((browser.status(), browser.path()), (400, "/verify-email"));
+        }
+        browser.fill("email", &email).press("Send a new link").await;
+        assert_eq!(browser.status(), 200);
+        server.deliver().await;
+        browser.visit(&link(&server, &email, "/verify-email")).await;
+        assert_eq!(browser.status(), 200);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_reset_link_sets_a_password_once_and_opens_no_session() {
-    let server = TestServer::new().await;
-    let ada = server.verified_account("ada@example.com").await;
-    let body = json!({ "email": ada.email });
-    server.client().post_json("/api/auth/password/forgot", &body).await.expect(200);
-    server.deliver().await;
-    let link = link(&server, &ada.email, "/reset-password");
-    let mut browser = server.browser();
-    browser.visit(&link).await;
-    assert_eq!((browser.status(), browser.path()), (200, "/reset-password"));
-    browser.fill("new_password", "short").submit().await;
-    assert_eq!(browser.status(), 400);
-    browser.fill("new_password", "an entirely new one").submit().await;
-    assert_eq!(browser.status(), 200);
-    assert_eq!(browser.client().cookie("refresh_token"), None);
-    assert!(server.try_sign_in(&ada.email, PASSWORD).await.is_err());
-    server.sign_in(&ada.email, "an entirely new one").await;
-    browser.visit(&link).await;
-    assert_eq!(browser.status(), 400, "the link works once");
+    each_server(async |server| {
+        let ada = server.verified_account("ada@example.com").await;
+        let body = json!({ "email": ada.email });
+        server.client().post_json("/api/auth/password/forgot", &body).await.expect(200);
+        server.deliver().await;
+        let link = link(&server, &ada.email, "/reset-password");
+        let mut browser = server.browser();
+        browser.visit(&link).await;
+        assert_eq!((browser.status(), browser.path()), (200, "/reset-password"));
+        browser.fill("new_password", "short").submit().await;
+        assert_eq!(browser.status(), 400);
+        browser.fill("new_password", "an entirely new one").submit().await;
+        assert_eq!(browser.status(), 200);
+        assert_eq!(browser.client().cookie("refresh_token"), None);
+        assert!(server.try_sign_in(&ada.email, PASSWORD).await.is_err());
+        server.sign_in(&ada.email, "an entirely new one").await;
+        browser.visit(&link).await;
+        assert_eq!(browser.status(), 400, "the link works once");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn pages_load_nothing_from_elsewhere_and_cannot_be_framed() {
-    let server = TestServer::new().await;
-    let mut browser = server.browser();
-    for path in ["/verify-email", "/reset-password", "/verify-email?token=abc"] {
-        browser.visit(path).await;
-        let answer = browser.answer();
-        let policy = answer.header("content-security-policy").unwrap();
-        assert!(
-            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'")
-        );
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let html = answer.text();
-        assert!(!html.contains("://") && !html.contains("<script") && !html.contains("style="));
-        assert!(html.contains("lang=\"en\""));
-    }
-    let css = browser.client().get("/assets/ironlatch.css").await.expect(200);
-    assert!(!css.text().contains("url(") && !css.text().contains("@import"));
+    each_server(async |server| {
+        let mut browser = server.browser();
+        for path in ["/verify-email", "/reset-password", "/verify-email?token=abc"] {
+            browser.visit(path).await;
+            let answer = browser.answer();
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(
+                policy.starts_with("default-src 'none'")
+                    && policy.contains("frame-ancestors 'none'")
+            );
+            assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+            let html = answer.text();
+            assert!(!html.contains("://") && !html.contains("<script") && !html.contains("style="));
+            assert!(html.contains("lang=\"en\""));
+        }
+        let css = browser.client().get("/assets/ironlatch.css").await.expect(200);
+        assert!(!css.text().contains("url(") && !css.text().contains("@import"));
+    })
+    .await;
 }

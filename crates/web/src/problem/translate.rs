@@ -1,0 +1,175 @@
+//! The core's errors, variant by variant, and the public answer to each.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use ironlatch_core::error::InternalError;
+use ironlatch_core::sessions::{CheckError, RefreshError};
+use ironlatch_core::sign_in::{LinkError, OwnerError, SignInError, SignUpError};
+use ironlatch_core::time::Timestamp;
+use ironlatch_core::tokens::TokenError;
+
+use super::{FieldErrors, Problem};
+use crate::request::fields::password_sentence;
+
+/// One mistake in one field.
+fn field(name: &'static str, sentence: impl Into<Cow<'static, str>>) -> Problem {
+    let mut errors = FieldErrors::new();
+    errors.add(name, sentence.into());
+    Problem::Fields(errors)
+}
+
+fn throttled(retry_at: Timestamp, now: Timestamp) -> Problem {
+    Problem::Throttled { seconds: whole_seconds(retry_at.since(now)) }
+}
+
+fn busy(retry_after: Duration) -> Problem {
+    Problem::Unavailable { seconds: whole_seconds(retry_after) }
+}
+
+/// Rounded up: whoever comes back after that long must not be early.
+fn whole_seconds(span: Duration) -> u64 {
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
+}
+
+/// Errors of the core that speak of moments: `now` turns them into spans.
+pub(crate) trait Explain {
+    /// The public answer.
+    fn explain(self, now: Timestamp) -> Problem;
+}
+
+impl Explain for SignInError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::WrongCredentials => Problem::InvalidCredentials,
+            Self::NotVerified => Problem::NotVerified,
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for SignUpError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::Taken { username, email } => {
+                let mut errors = FieldErrors::new();
+                if username {
+                    errors.add("username", "A user with that username already exists.".into());
+                }
+                if email {
+                    errors.add("email", "user with this email already exists.".into());
+                }
+                Problem::Fields(errors)
+            }
+            Self::Password(problem) => field("password", password_sentence(problem)),
+            // Only operators choose roles, at the command line.
+            Self::UnknownRole { known } => {
+                InternalError::fault(format_args!("a role outside of {known}")).into()
+            }
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for LinkError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::Invalid => Problem::InvalidLink,
+            Self::WrongPassword => field("password", "The password is not right."),
+            Self::Password(problem) => field("new_password", password_sentence(problem)),
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for OwnerError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::WrongPassword => field("current_password", "The password is not right."),
+            Self::Password(problem) => field("new_password", password_sentence(problem)),
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<CheckError> for Problem {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Token(TokenError::Invalid) => Self::TokenInvalid,
+            CheckError::Token(TokenError::Expired) => Self::TokenExpired,
+            CheckError::Token(TokenError::WrongType) => Self::TokenWrongType,
+            CheckError::AccountDisabled => Self::UserInactive,
+            CheckError::AccountGone => Self::UserNotFound,
+            CheckError::Blind => Self::Unavailable { seconds: 1 },
+            CheckError::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+/// A refused refresh by cookie: one sentence for every cause, as the contract has it.
+pub(crate) fn refresh_by_cookie(error: RefreshError) -> Problem {
+    match error {
+        RefreshError::Invalid
+        | RefreshError::Expired
+        | RefreshError::WrongType
+        | RefreshError::Revoked
+        | RefreshError::Inactive => Problem::RefreshRefused("Invalid refresh token"),
+        RefreshError::Internal(cause) => cause.into(),
+    }
+}
+
+/// A refused refresh by body: the contract names the cause.
+pub(crate) fn refresh_by_body(error: RefreshError) -> Problem {
+    match error {
+        RefreshError::Invalid => Problem::RefreshRefused("Token is invalid"),
+        RefreshError::Expired => Problem::RefreshRefused("Token is expired"),
+        RefreshError::WrongType => Problem::RefreshRefused("Token has wrong type"),
+        RefreshError::Revoked => Problem::RefreshRefused("Token is blacklisted"),
+        RefreshError::Inactive => Problem::NoActiveAccount,
+        RefreshError::Internal(cause) => cause.into(),
+    }
+}
+
+impl From<InternalError> for Problem {
+    fn from(cause: InternalError) -> Self {
+        match cause {
+            InternalError::Unavailable(_) => {
+                tracing::warn!(%cause, "answered 503");
+                Self::Unavailable { seconds: 1 }
+            }
+            InternalError::Fault(_) => {
+                tracing::error!(%cause, "answered 500");
+                Self::Internal
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use http::StatusCode;
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn whoever_is_throttled_hears_whole_seconds_rounded_up() {
+        let now = Timestamp::from_micros(1_000_000);
+        let error = SignInError::TooManyAttempts { retry_at: Timestamp::from_micros(3_500_000) };
+        let response = error.explain(now).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[RETRY_AFTER], "3");
+        let busy = SignInError::Busy { retry_after: Duration::ZERO }.explain(now).into_response();
+        assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(busy.headers()[RETRY_AFTER], "1");
+    }
+}
