@@ -33,11 +33,11 @@ const FIRST_SWEEP_AFTER: Duration = seconds(60);
 const SWEPT_AT_ONCE: i64 = 500;
 /// Room for everybody else between two batches of a sweep.
 const SWEEP_BREATH: Duration = Duration::from_millis(50);
-/// How long [`Workers::stop`] waits for rounds under way; part of the ten seconds a graceful
-/// stop may take.
-const STOP_WITHIN: Duration = seconds(5);
+/// How long [`Workers::stop`] waits for rounds under way. With [`FLUSH_WITHIN`] it stays below
+/// the 3.5 s that the server has left for it of the ten a graceful stop may take.
+const STOP_WITHIN: Duration = Duration::from_millis(2_500);
 /// How long writing the last uses may take after that.
-const FLUSH_WITHIN: Duration = seconds(2);
+const FLUSH_WITHIN: Duration = Duration::from_millis(800);
 
 /// Keeps the background tasks alive; [`Workers::stop`] lets them finish what they hold.
 pub struct Workers {

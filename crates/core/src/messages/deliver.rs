@@ -23,7 +23,7 @@ const DEADLINE: Duration = seconds(30);
 /// How often a busy worker looks for messages that became due meanwhile.
 const LOOK_AGAIN: Duration = seconds(1);
 /// How long mails in flight may take once the worker is told to stop.
-const GRACE: Duration = seconds(3);
+const GRACE: Duration = seconds(2);
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = seconds(5);
 /// No pause is longer.
