@@ -167,7 +167,7 @@ impl<'a> Browser<'a> {
             let location = answer.header("location").map(|to| self.resolve(to));
             match (answer.status, location) {
                 (301..=303, Some(target)) => {
-                    (method, body, path) = (Method::GET, Vec::new(), target)
+                    (method, body, path) = (Method::GET, Vec::new(), target);
                 }
                 (307 | 308, Some(target)) => path = target,
                 _ => {

@@ -112,15 +112,12 @@ fn decode(text: &str) -> String {
         out.push_str(before);
         let reference = after.split_once(';').filter(|(name, _)| name.len() <= 8);
         let decoded = reference.and_then(|(name, _)| character(name));
-        match (decoded, reference) {
-            (Some(c), Some((_, after))) => {
-                out.push(c);
-                rest = after;
-            }
-            _ => {
-                out.push('&');
-                rest = after;
-            }
+        rest = after;
+        if let (Some(c), Some((_, behind))) = (decoded, reference) {
+            out.push(c);
+            rest = behind;
+        } else {
+            out.push('&');
         }
     }
     out.push_str(rest);

@@ -91,15 +91,12 @@ impl MailTransport for Inbox {
         &'a self,
         mail: &'a Mail,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
-        let mut shelf = self.shelf();
-        shelf.attempts += 1;
-        let answer = match shelf.refusals.pop_front() {
-            Some(error) => Err(error),
-            None => {
-                shelf.mails.push(mail.clone());
-                Ok(())
-            }
-        };
+        let mut kept = self.shelf();
+        kept.attempts += 1;
+        let answer = kept.refusals.pop_front().map_or(Ok(()), Err);
+        if answer.is_ok() {
+            kept.mails.push(mail.clone());
+        }
         Box::pin(std::future::ready(answer))
     }
 }

@@ -271,6 +271,8 @@ impl Answer {
     }
 
     /// Fails the test unless the status is this one, and shows the body.
+    #[expect(clippy::must_use_candidate, reason = "often only the status matters")]
+    #[expect(clippy::return_self_not_must_use, reason = "often only the status matters")]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
@@ -299,7 +301,7 @@ fn encode_into(out: &mut String, text: &str) {
             b'*' | b'-' | b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 out.push(char::from(byte));
             }
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => out.extend(["%", &format!("{byte:02X}")]),
         }
     }
 }

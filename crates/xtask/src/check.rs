@@ -53,7 +53,8 @@ fn documentation() -> anyhow::Result<()> {
 /// Denied lints fail; the pedantic ones are warnings, of which only the number is told.
 fn lints() -> anyhow::Result<()> {
     let mut cargo = machine::cargo();
-    cargo.args(["clippy", "--locked", "--workspace", "--all-targets", "--message-format", "json"]);
+    cargo.args(["clippy", "--locked", "--workspace", "--all-targets", "--keep-going"]);
+    cargo.args(["--message-format", "json"]);
     println!("$ cargo clippy --workspace --all-targets");
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo clippy")?;
     let mut warnings = std::collections::BTreeSet::new();
