@@ -35,7 +35,7 @@ pub(super) fn internal(error: &Error) -> InternalError {
     }
 }
 
-/// "UNIQUE constraint failed: accounts.email_key" names columns, not the index.
+/// SQLite's sentence ends in the columns (`accounts.email_key`), it does not name the index.
 fn named(error: &Error) -> String {
     let sentence = error.to_string();
     match sentence.rsplit_once(": ") {

@@ -27,7 +27,8 @@ pub(super) struct Sqlite {
     /// `None` only while it is being closed.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
-    readers: Readers,
+    /// `None` only while it is being closed.
+    readers: Option<Readers>,
 }
 
 impl Sqlite {
@@ -54,11 +55,14 @@ impl Sqlite {
             .name("database-writer".to_owned())
             .spawn(move || worker.run(connection))
             .map_err(InternalError::unavailable)?;
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers })
+        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers: Some(readers) })
     }
 
     pub(super) async fn read(&self, statement: Statement) -> Result<Vec<Row>, InternalError> {
-        self.readers.read(statement).await
+        match &self.readers {
+            Some(readers) => readers.read(statement).await,
+            None => Err(InternalError::unavailable("the database is closed")),
+        }
     }
 
     pub(super) async fn write(&self, batch: Batch) -> Result<Vec<Row>, WriteError> {
@@ -79,6 +83,9 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
+        // The last connection to close moves the log into the database and removes it, which
+        // one that may not write cannot do.
+        drop(self.readers.take());
         drop(self.jobs.take());
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();

@@ -1,7 +1,7 @@
 //! A few threads that read, each with a connection of its own.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -47,7 +47,7 @@ impl Readers {
             let (queue, path) = (Arc::clone(&queue), path.to_owned());
             let thread = std::thread::Builder::new()
                 .name("database-reader".to_owned())
-                .spawn(move || work(&queue, path))
+                .spawn(move || work(&queue, &path))
                 .map_err(InternalError::unavailable)?;
             threads.push(thread);
         }
@@ -92,9 +92,9 @@ impl Queue {
     }
 }
 
-fn work(queue: &Queue, path: PathBuf) {
+fn work(queue: &Queue, path: &Path) {
     while let Some(first) = queue.next() {
-        match connection::reader(&path) {
+        match connection::reader(path) {
             Ok(connection) => serve(queue, &connection, first),
             Err(error) => drop(first.answer.send(Err(error))),
         }

@@ -12,14 +12,13 @@ pub(in super::super) fn numbered(sql: &str) -> String {
         let next = rest.peek().map(|(_, next)| *next);
         match until {
             Some(end) if c == end => until = None,
-            Some(_) => {}
             None if c == '\'' || c == '"' => until = Some(c),
             None if c == '-' && next == Some('-') => until = Some('\n'),
             None if c == '$' && next.is_some_and(|next| next.is_ascii_digit()) => {
                 out.push('?');
                 continue;
             }
-            None => {}
+            Some(_) | None => {}
         }
         out.push(c);
     }

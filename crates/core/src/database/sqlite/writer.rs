@@ -147,16 +147,17 @@ impl Writer {
 
     fn finish(&mut self, session: &mut Session<'_>, done: Vec<Done>) -> Result<(), Broken> {
         let marker = self.next_marker();
-        let marked = session.run(
+        let written = session.run(
             "UPDATE commit_marker SET group_id = $1 WHERE id = 1",
             &[Value::from(marker.as_slice())],
             false,
         );
-        if let Err(error) = marked {
+        if let Err(error) = written {
             if session.in_transaction() {
                 session.control("ROLLBACK").map_err(|_| Broken)?;
             }
-            return self.retry_or_refuse(done, &failure::internal(&error));
+            self.retry_or_refuse(done, &failure::internal(&error));
+            return Ok(());
         }
         match session.control("COMMIT") {
             Ok(()) => {
@@ -172,13 +173,12 @@ impl Writer {
     }
 
     /// A group of several may have been too much where each alone is not.
-    fn retry_or_refuse(&mut self, done: Vec<Done>, error: &InternalError) -> Result<(), Broken> {
+    fn retry_or_refuse(&mut self, done: Vec<Done>, error: &InternalError) {
         if done.len() > 1 {
             self.put_aside(done.into_iter().map(|done| done.job));
         } else {
             refuse(done.into_iter().map(|done| done.job), error);
         }
-        Ok(())
     }
 
     /// Keeps jobs for later, the first of them on top.
@@ -210,7 +210,7 @@ impl Writer {
         if !is_there {
             // Never retry a single batch: a disk that refuses it would keep us here for ever.
             let sorry = InternalError::unavailable("the commit failed; nothing was written");
-            let _ = self.retry_or_refuse(group, &sorry);
+            self.retry_or_refuse(group, &sorry);
             return;
         }
         // The synchronising may have failed after the log was written, and a kernel forgets

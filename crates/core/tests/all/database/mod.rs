@@ -5,7 +5,9 @@ mod broken_connections;
 mod group_commit;
 mod migrations;
 mod postgres;
+mod power_loss;
 mod proxy;
+mod recording;
 mod restart;
 mod tls;
 
