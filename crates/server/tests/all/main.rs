@@ -11,4 +11,5 @@ mod development;
 mod edges;
 mod lifecycle;
 mod operator;
+mod postgres;
 mod process;

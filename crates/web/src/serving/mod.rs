@@ -117,3 +117,52 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use ironlatch_core::ports::SystemRandom;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_one_requests_misfortune() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/panic", get(async || -> &'static str { panic!("a fault of the handler") }))
+            .route("/fine", get(async || current_request_id().unwrap_or_default()));
+        let serving = Serving {
+            trusted_proxies: Vec::new(),
+            access_log: None,
+            max_connections: 1,
+            last_requests: Duration::from_secs(1),
+        };
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let running = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            serving.run(listener, router, &SystemRandom, stopped).await;
+        });
+        let answer = ask(address, "/panic").await;
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(answer.contains("internal_error") && !answer.contains("fault"), "{answer}");
+        let answer = ask(address, "/fine").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let (_, id) = answer.split_once("x-request-id: ").unwrap();
+        let (id, _) = id.split_once("\r\n").unwrap();
+        assert!(answer.ends_with(&format!("\r\n\r\n{id}")), "the handler knows the id: {answer}");
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "nothing is accepted any more");
+    }
+}
