@@ -7,8 +7,10 @@
 )]
 
 mod configuration;
+mod crash;
 mod development;
 mod edges;
+mod keep_alive;
 mod lifecycle;
 mod operator;
 mod postgres;
