@@ -17,6 +17,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask check [STEP...]   formatting, sizes, dependencies, lints, documentation
 cargo xtask test [FILTER...]  every test, on both engines and in the browser
+cargo xtask crash [CYCLES]    kills the server while it writes, 200 times an engine by default
 cargo xtask bench [ARG...]    the figures of `bench/`, from a release build";
 
 fn main() -> ExitCode {
@@ -38,6 +39,7 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<()> {
     match command {
         "check" => check::run(rest),
         "test" => test::run(rest),
+        "crash" => crash(rest),
         "bench" => bench(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -45,6 +47,15 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<()> {
         }
         other => Err(anyhow::anyhow!("`{other}` is no chore:\n{USAGE}")),
     }
+}
+
+/// R01 with as many cycles as there is time for; CI runs twenty.
+fn crash(rest: &[String]) -> anyhow::Result<()> {
+    let cycles = rest.first().map_or("200", String::as_str);
+    let mut cargo = machine::cargo();
+    cargo.args(["test", "--locked", "--package", "ironlatch", "--test", "all", "crash"]);
+    cargo.args(["--", "--nocapture"]).env("IRONLATCH_CRASH_CYCLES", cycles);
+    machine::run(&mut cargo)
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {

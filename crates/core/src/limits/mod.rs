@@ -138,6 +138,14 @@ impl Limits<'_> {
         Ok(TooMany { retry_at: until.max(now.plus(seconds(1))) })
     }
 
+    /// Takes a single count back: nothing was compared after all, or it was right and could not
+    /// be used. Never forgets other failures, so flooding the server resets nobody's counter.
+    pub(crate) async fn take_back(&self, subject: Subject) -> Result<(), InternalError> {
+        let now = self.auth.clock().now();
+        let written = self.auth.database().write(store::take_back(subject.0, now).into()).await;
+        written.map(|_| ()).map_err(WriteError::unexpected)
+    }
+
     /// The statement that forgets a subject's failures; add it to the batch of the success.
     pub(crate) fn give_back(&self, subject: Subject) -> Statement {
         store::forget(subject.0)

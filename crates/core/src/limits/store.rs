@@ -34,6 +34,16 @@ pub(super) fn reserve(subject: [u8; 32], settings: &LimitSettings, now: Timestam
     )
 }
 
+/// Undoes one [`reserve`], and the block that followed from it.
+pub(super) fn take_back(subject: [u8; 32], now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE attempts
+            SET failures = failures - 1, blocked_until = $2
+          WHERE subject = $1 AND failures > 0",
+        [subject.into(), now.into()],
+    )
+}
+
 /// Until when a subject is blocked.
 pub(super) fn find(subject: [u8; 32]) -> Statement {
     Statement::new("SELECT blocked_until FROM attempts WHERE subject = $1", [subject.into()])

@@ -70,10 +70,14 @@ impl SignIn<'_> {
         };
         self.end_somebody_elses_session(&found, attempt).await?;
         let started = self.auth.sessions().start(proof, Door::Api, &attempt.client).await;
-        let started = started.map_err(|error| match error {
-            WriteError::Conflict { .. } => SignInError::Busy { retry_after: START_AGAIN },
-            WriteError::Internal(cause) => SignInError::Internal(cause),
-        })?;
+        let started = match started {
+            Ok(started) => started,
+            Err(WriteError::Conflict { .. }) => {
+                self.auth.limits().take_back(compared.subject).await?;
+                return Err(SignInError::Busy { retry_after: START_AGAIN });
+            }
+            Err(WriteError::Internal(cause)) => return Err(cause.into()),
+        };
         self.auth.messages().wake();
         self.signed_in(&found, started).await
     }

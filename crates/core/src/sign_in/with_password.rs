@@ -72,6 +72,7 @@ impl SignIn<'_> {
         };
         let waits = self.auth.settings().sign_up.waits_for_verification();
         if waits && found.email_verified_at.is_none() {
+            self.auth.limits().take_back(compared.subject).await?;
             return Err(SignInError::NotVerified);
         }
         self.complete(found, compared, &attempt).await
@@ -104,10 +105,13 @@ impl SignIn<'_> {
         limits.reserve(subject).await?;
         let stored = found.map(|found| self.stored_hash(found)).transpose()?.flatten();
         let passwords = self.auth.passwords();
-        let verdict = passwords
+        let compared = passwords
             .check_or_pretend(stored.as_ref(), password, identifier, client.network())
-            .await?;
-        Ok(match verdict {
+            .await;
+        if compared.is_err() {
+            limits.take_back(subject).await?;
+        }
+        Ok(match compared? {
             Verdict::Right { upgrade } => Some(Compared { subject, upgrade }),
             Verdict::Wrong => None,
         })
