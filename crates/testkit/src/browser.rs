@@ -201,8 +201,22 @@ impl<'a> Browser<'a> {
             Some('?') => format!("{page}{own}"),
             Some(_) => {
                 let folder = page.rfind('/').map_or("/", |at| page.split_at(at + 1).0);
-                format!("{folder}{own}")
+                without_dots(&format!("{folder}{own}"))
             }
         }
     }
+}
+
+/// Removes `.` and `..` from a path, its query kept (RFC 3986 §5.2.4).
+fn without_dots(target: &str) -> String {
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => kept.push(other),
+        }
+    }
+    format!("/{}{query}", kept.join("/"))
 }

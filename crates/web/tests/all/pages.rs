@@ -1,7 +1,7 @@
 //! The pages that mails lead to, used as a person would (B10, B11, B12, C01).
 
 use http::Method;
-use ironlatch_testkit::{Browser, PASSWORD, TestServer};
+use ironlatch_testkit::{Browser, PASSWORD, TestAuth, TestServer, each_auth, each_engine};
 use serde_json::json;
 
 use crate::each_server;
@@ -184,6 +184,50 @@ async fn pages_load_nothing_from_elsewhere_and_cannot_be_framed() {
         }
         let css = browser.client().get("/assets/ironlatch.css").await.expect(200);
         assert!(!css.text().contains("url(") && !css.text().contains("@import"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn under_a_prefix_links_forms_and_style_stay_under_it() {
+    each_auth(async |auth| {
+        let inner = ironlatch_web::router(auth.auth.clone(), ironlatch_web::Settings::default());
+        let server = TestServer::with_router(auth, axum::Router::new().nest("/auth", inner));
+        let mut browser = server.browser();
+        let body = json!({ "username": "ada", "email": "ada@example.com", "password": PASSWORD });
+        browser.client().post_json("/auth/api/auth/register", &body).await.expect(201);
+        server.deliver().await;
+        let link = link(&server, "ada@example.com", "/auth/api/auth/verify-email/");
+        browser.visit(&link).await;
+        assert_eq!((browser.status(), browser.path()), (200, "/auth/verify-email"));
+        assert!(browser.answer().text().contains("href=\"assets/ironlatch.css\""));
+        browser.client().get("/auth/assets/ironlatch.css").await.expect(200);
+        browser.press("Confirm").await;
+        assert_eq!((browser.status(), browser.path()), (200, "/auth/verify-email"));
+        assert!(server.account("ada@example.com").await.email_verified_at.is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn with_https_every_cookie_is_secure_and_ours_belong_to_the_host() {
+    each_engine(async |url| {
+        let https = "https://auth.example.com";
+        let auth = TestAuth::builder().database(&url).settings(|it| it.public_url = https.into());
+        let server = TestServer::over(auth.build().await);
+        let mut browser = server.browser();
+        let email = sign_up(&mut browser, "ada").await;
+        let login = json!({ "email": email, "password": PASSWORD });
+        let answer = browser.client().post_json("/api/auth/login", &login).await.expect(200);
+        let cookies = answer.set_cookies();
+        assert!(cookies[0].starts_with("refresh_token="), "{}", cookies[0]);
+        assert!(cookies[1].starts_with("__Host-ironlatch_device="), "{}", cookies[1]);
+        assert!(cookies.iter().all(|it| it.ends_with("; Path=/; SameSite=Lax; Secure")));
+        assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"));
+        browser.visit(&link(&server, &email, "/verify-email")).await;
+        assert_eq!(browser.buttons(), ["Confirm"], "the sign-up cookie is known again");
+        let all = browser.answer().set_cookies().join("\n");
+        assert!(!all.contains("refresh_token"));
     })
     .await;
 }
