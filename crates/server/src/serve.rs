@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ironlatch_core::workers::Workers;
 use ironlatch_web::serving::{AccessLog, Serving};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
@@ -46,7 +47,7 @@ pub(crate) async fn run(
     let serving = Serving {
         trusted_proxies: settings.web.trusted_proxies.clone(),
         access_log: access_log.clone(),
-        max_connections: settings.max_connections,
+        max_connections: settings.max_connections.min(most_connections()),
         last_requests: LAST_REQUESTS,
     };
     announce(address, development.is_some());
@@ -60,6 +61,16 @@ pub(crate) async fn run(
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+/// As many connections as there can be files open, less what the database and mail need; the
+/// limit is raised as far as the system allows first.
+fn most_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it cannot be raised the old limit holds.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(files.saturating_sub(128)).unwrap_or(usize::MAX).max(64)
 }
 
 /// Says where the server listens, for people or for programs that started it.

@@ -138,8 +138,9 @@ fn entries<'a>(owner: &'a Value, place: &str) -> impl Iterator<Item = (&'a Strin
     owner.pointer(place).and_then(Value::as_object).into_iter().flatten()
 }
 
+/// Plain words; the marks for code that descriptions use are left out.
 fn text(owner: &Value, place: &str) -> String {
-    owner.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+    owner.pointer(place).and_then(Value::as_str).unwrap_or_default().replace('`', "")
 }
 
 fn pretty(value: Option<&Value>) -> String {
