@@ -10,6 +10,7 @@ mod configuration;
 mod crash;
 mod development;
 mod edges;
+mod faults;
 mod keep_alive;
 mod lifecycle;
 mod operator;

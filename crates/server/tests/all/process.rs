@@ -69,6 +69,11 @@ impl Server {
         Self { child, address, log }
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Everything it has logged.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
