@@ -33,8 +33,8 @@ use sqlite::Sqlite;
 /// Why a batch was not written. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// A must-change statement changed nothing, or a unique index refused a row. Read again
-    /// and decide anew; the engines name different indexes, so the name is only for the log.
+    /// A must-change statement changed nothing, or a unique index or a reference refused a
+    /// row. Read again and decide anew; the engines name different indexes, so the name is only for the log.
     #[error("the batch conflicts with what is stored ({index:?})")]
     Conflict {
         /// The violated index as the engine names it; `None` for a must-change statement.

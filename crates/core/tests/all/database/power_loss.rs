@@ -2,15 +2,15 @@
 //! what was synchronised is sure to be there. Every acknowledged batch must be.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use ironlatch_core::database::{Batch, Statement};
+use ironlatch_core::database::{Batch, Database, Statement};
 use rusqlite::Connection;
 
 use super::recording::{Disk, Event, Fate, parse};
-use super::{insert, names, open};
+use super::{assert_unavailable, insert, names, open};
 
 /// Moments at which the power goes, besides those right before and after a synchronisation.
 const RANDOM_MOMENTS: usize = 1_000;
@@ -94,18 +94,25 @@ impl Chance {
     }
 }
 
-/// Runs the child under `strace`; `None` (never in CI) where that is not possible.
+/// Runs the child that writes; `None` (never in CI) where recording is not possible.
 fn record(folder: &Path) -> Option<Vec<Event>> {
+    let calls = "trace=openat,write,pwrite64,fsync,fdatasync,ftruncate,unlink";
+    let log = strace(folder, &["-y", "-xx", "-s", "1000000", "-e", calls], CHILD)?;
+    Some(parse(&log, &folder.join("data")))
+}
+
+/// Runs a child under `strace` and answers the log.
+fn strace(folder: &Path, options: &[&str], child: &str) -> Option<String> {
     let log = folder.join("calls");
     let data = folder.join("data");
     std::fs::create_dir(&data).unwrap();
     let output = Command::new("strace")
-        .args(["-f", "--seccomp-bpf", "-y", "-xx", "-s", "1000000", "-e"])
-        .arg("trace=openat,write,pwrite64,fsync,fdatasync,ftruncate,unlink")
+        .args(["-f", "--seccomp-bpf"])
+        .args(options)
         .arg("-o")
         .arg(&log)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--ignored", "--nocapture"])
+        .args(["--exact", child, "--ignored", "--nocapture"])
         .env("IRONLATCH_TEST_FOLDER", &data)
         .output();
     let why = match output {
@@ -114,15 +121,50 @@ fn record(folder: &Path) -> Option<Vec<Event>> {
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             let complained = String::from_utf8_lossy(&output.stderr).into_owned();
             if output.status.success() && said.contains("1 passed") {
-                return Some(parse(&std::fs::read_to_string(&log).unwrap(), &data));
+                return Some(std::fs::read_to_string(&log).unwrap());
             }
             assert!(complained.contains("ptrace"), "{said}\n{complained}");
             format!("strace is not allowed here: {complained}")
         }
     };
     assert!(std::env::var("CI").is_err(), "{why}");
-    eprintln!("not run: power cuts on SQLite ({why})");
+    eprintln!("not run: failing disks and power cuts on SQLite ({why})");
     None
+}
+
+async fn child_database() -> (Database, PathBuf) {
+    let folder = std::path::absolute(std::env::var("IRONLATCH_TEST_FOLDER").unwrap()).unwrap();
+    (open(&format!("sqlite:{}", folder.join("test.db").display())).await, folder)
+}
+
+/// A kernel reports a failed synchronisation once and then forgets it (reliability R03).
+#[test]
+fn a_synchronisation_that_fails_is_never_taken_for_success() {
+    let child = "database::power_loss::child_whose_disk_fails_once";
+    // Counted in each thread: the writer's own, after those of opening.
+    for position in ["6", "7", "8"] {
+        let folder = tempfile::tempdir().unwrap();
+        let inject = format!("inject=fsync,fdatasync:error=EIO:when={position}");
+        let options = ["-e", "trace=fsync,fdatasync", "-e", &inject];
+        let Some(log) = strace(folder.path(), &options, child) else { return };
+        assert_eq!(log.matches("(INJECTED)").count(), 1, "{log}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "only as the child of the test above"]
+async fn child_whose_disk_fails_once() {
+    let (database, _) = child_database().await;
+    let mut expected = Vec::new();
+    for number in 10..40 {
+        let name = number.to_string();
+        match database.write(insert(&name).into()).await {
+            Ok(_) => expected.push(name),
+            refused => assert_unavailable(&refused),
+        }
+    }
+    assert_eq!(expected.len(), 29, "one of them met the failure");
+    assert_eq!(names(&database).await, expected);
 }
 
 const TASKS: usize = 8;
@@ -131,9 +173,7 @@ const BATCHES: usize = 60;
 #[tokio::test]
 #[ignore = "only as the child of the test above"]
 async fn child_that_writes() {
-    let folder = std::env::var("IRONLATCH_TEST_FOLDER").unwrap();
-    let folder = std::path::absolute(folder).unwrap();
-    let database = open(&format!("sqlite:{}", folder.join("test.db").display())).await;
+    let (database, folder) = child_database().await;
     let acknowledged = std::fs::File::create(folder.join("acknowledged")).unwrap();
     let acknowledged = Arc::new(Mutex::new(acknowledged));
     let tasks: Vec<_> = (0..TASKS)
