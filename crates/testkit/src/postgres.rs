@@ -75,14 +75,13 @@ pub async fn empty_postgres() -> Option<PostgresDatabase> {
 
 /// Finds or starts the server and migrates one database, of which the others are copies.
 async fn share() -> Option<Shared> {
-    let (admin_url, own) = match std::env::var(VARIABLE) {
-        Ok(url) => (url, None),
-        Err(_) => {
-            // Nothing on it outlives the process. Tests of durability start servers of their own.
-            let hasty = ["fsync=off", "full_page_writes=off", "autovacuum=off"];
-            let server = PostgresServer::start_with(&hasty).await?;
-            (server.url.clone(), Some(server))
-        }
+    let (admin_url, own) = if let Ok(url) = std::env::var(VARIABLE) {
+        (url, None)
+    } else {
+        // Nothing on it outlives the process. Tests of durability start servers of their own.
+        let hasty = ["fsync=off", "full_page_writes=off", "autovacuum=off"];
+        let server = PostgresServer::start_with(&hasty).await?;
+        (server.url.clone(), Some(server))
     };
     let template = fresh_name("template");
     let admin = connect(&admin_url).await;
@@ -230,7 +229,8 @@ impl PostgresServer {
         self.folder.path()
     }
 
-    /// Gives it a file of its own that nobody else may read, e.g. a key.
+    /// Gives it a file of its own that nobody else may read, e.g. a key, and answers its path.
+    #[must_use]
     pub fn write_file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).expect("the file can be written");

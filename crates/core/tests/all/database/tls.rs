@@ -16,16 +16,16 @@ const STRANGER: &str =
 async fn server() -> Option<PostgresServer> {
     let mut server = PostgresServer::start_with(&["fsync=off"]).await?;
     server.crash();
-    server.write_file("data/server.key", KEY);
-    server.write_file("data/server.crt", CERTIFICATE);
+    let _ = server.write_file("data/server.key", KEY);
+    let _ = server.write_file("data/server.crt", CERTIFICATE);
     // Nobody gets in without TLS, except the test kit itself by its own name.
-    server.write_file(
+    let _ = server.write_file(
         "data/pg_hba.conf",
         "host    all postgres 127.0.0.1/32 trust
          hostssl all all      127.0.0.1/32 trust
          hostssl all all      ::1/128      trust\n",
     );
-    server.write_file("data/postgresql.auto.conf", "ssl = on\n");
+    let _ = server.write_file("data/postgresql.auto.conf", "ssl = on\n");
     server.resume().await;
     let (client, connection) =
         tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.unwrap();
