@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, NoTls};
 
 use super::postgres::text::{Duty, wrap};
@@ -64,13 +64,24 @@ async fn every_statement_is_prepared_on_postgres_plain_and_wrapped() {
     assert!(wrong.is_empty(), "PostgreSQL refuses:\n{}", wrong.join("\n"));
 }
 
+/// In use every parameter has the type of its value. Here the server finds most of them out
+/// by itself; where it cannot, each type a value may have is tried.
 async fn prepared(client: &Client, text: &str) -> Result<(), String> {
-    match client.prepare(text).await {
-        Ok(_) => Ok(()),
-        // In use every parameter has the type of its value; here the server must guess.
-        Err(error) if error.code() == Some(&SqlState::INDETERMINATE_DATATYPE) => Ok(()),
-        Err(error) => Err(super::postgres::failure::told(&error)),
+    let mut attempts = vec![vec![Type::UNKNOWN; highest_parameter(text)]];
+    let mut refused = String::new();
+    while let Some(types) = attempts.pop() {
+        let Err(error) = client.prepare_typed(text, &types).await else { return Ok(()) };
+        refused = super::postgres::failure::told(&error);
+        let number = refused.split_once("data type of parameter $").map(|(_, rest)| rest);
+        let digits = number.and_then(|rest| rest.split_once(' '));
+        let Some(Ok(number)) = digits.map(|(digits, _)| digits.parse::<usize>()) else { continue };
+        for kind in [Type::INT8, Type::BOOL, Type::TEXT, Type::BYTEA, Type::UUID] {
+            let mut types = types.clone();
+            types[number - 1] = kind;
+            attempts.push(types);
+        }
     }
+    Err(refused)
 }
 
 #[test]
