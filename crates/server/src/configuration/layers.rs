@@ -117,11 +117,13 @@ impl Layers {
         }
     }
 
-    /// What development does where nothing was given: no access log, and a data directory that
-    /// goes when the program ends.
+    /// What development does where nothing was given: no access log, room for all the sign-ups
+    /// that come from this one machine, and a data directory that goes when the program ends.
     pub(crate) fn add_development(&mut self) -> std::io::Result<Option<TempDir>> {
         let quiet = || (Value::Boolean(false), "development".to_owned());
         self.values.entry("http.access_log".to_owned()).or_insert_with(quiet);
+        let many = || (Value::Integer(1_000), "development".to_owned());
+        self.values.entry("limits.sign_ups_per_network_hour".to_owned()).or_insert_with(many);
         if self.values.contains_key("data_dir") {
             return Ok(None);
         }

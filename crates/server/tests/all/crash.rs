@@ -171,7 +171,7 @@ fn act(connection: &mut Connection, ledger: &Ledger, owner: &mut Owner) -> Optio
     owner.password = SECOND;
     owner.password_in_doubt = false;
 
-    if owner.email.len() % 2 == 0 {
+    if owner.email.len().is_multiple_of(2) {
         owner.state = Session::InDoubt;
         let body = json!({ "refresh": owner.refresh });
         let out = connection.post("/api/auth/logout/", None, &body).ok()?;
