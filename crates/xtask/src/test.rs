@@ -27,6 +27,12 @@ pub(crate) fn run(filters: &[String]) -> anyhow::Result<()> {
             None
         }
     };
+    // Records what the embedded database writes, for the tests of power cuts.
+    if machine::find("strace").is_none()
+        && let Err(error) = machine::install(&["strace"])
+    {
+        needs.lack("strace", &error);
+    }
     let (rust_passed, closing, mut total) = run_rust_tests(filters, postgres.as_ref())?;
     drop(postgres);
 
