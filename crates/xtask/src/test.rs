@@ -102,9 +102,14 @@ fn closing_lines(lines: &[String]) -> Vec<String> {
 /// (`test result: ok. 3 passed; 0 failed; …`, once for each binary) and of the browser script
 /// (`3 passed, 0 failed`).
 fn tally(lines: &[String]) -> Tally {
+    // Under nextest, `test result:` is the output of a single test that failed.
+    let is_nextest = lines.iter().any(|line| line.trim_start().starts_with("Summary ["));
     let mut tally = Tally::default();
     for line in lines {
         let line = line.trim();
+        if is_nextest && !line.starts_with("Summary [") {
+            continue;
+        }
         let counts = if line.starts_with("Summary [") {
             line.split_once(" run:").map(|(_, counts)| counts)
         } else if let Some((_, counts)) = line.split_once("test result:") {
@@ -137,7 +142,8 @@ mod tests {
     fn counts_of_every_runner_are_read() {
         let nextest =
             "     Summary [   1.2s] 7 tests run: 4 passed (1 slow), 2 failed, 1 timed out";
-        assert_eq!(tally(&lines(nextest)), Tally { passed: 4, failed: 3 });
+        let failure = format!("test result: FAILED. 0 passed; 1 failed\n{nextest}");
+        assert_eq!(tally(&lines(&failure)), Tally { passed: 4, failed: 3 });
         let cargo = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\n\
                      test result: FAILED. 1 passed; 2 failed; 0 ignored";
         assert_eq!(tally(&lines(cargo)), Tally { passed: 4, failed: 2 });

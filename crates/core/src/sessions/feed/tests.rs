@@ -26,6 +26,7 @@ fn five_seconds_without_a_poll_make_blind() {
 async fn signed_in(when_blind: WhenBlind) -> (tempfile::TempDir, Auth, Token) {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = Settings { when_blind, ..Settings::default() };
+    settings.passwords.allow_weak_hashing_for_tests = true;
     settings.passwords.argon2_memory_kib = 8;
     settings.passwords.argon2_passes = 1;
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
