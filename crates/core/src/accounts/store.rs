@@ -45,11 +45,11 @@ pub(crate) fn insert(new: &NewRow<'_>) -> Statement {
     )
 }
 
-/// Whether a name and an address belong to somebody: two truth values in one row.
+/// Whether a name belongs to somebody, and an address as its owner typed it if it does: one row.
 pub(crate) fn taken(username_key: Option<&str>, email_key: &str) -> Statement {
     Statement::new(
         "SELECT EXISTS (SELECT 1 FROM accounts WHERE username_key = $1),
-                EXISTS (SELECT 1 FROM accounts WHERE email_key = $2)",
+                (SELECT email FROM accounts WHERE email_key = $2)",
         [username_key.into(), email_key.into()],
     )
 }

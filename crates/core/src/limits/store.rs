@@ -6,16 +6,18 @@ use crate::settings::LimitSettings;
 use crate::time::Timestamp;
 
 /// Counts a failure unless the subject is blocked now; returns the count when it was counted.
-/// The block that follows doubles from one second to an hour (2^12 s, cut at 3,600 s).
+/// The block that follows doubles from one second to an hour (2^12 s, cut at 3,600 s). Where
+/// there is none, it is zero and not the present: of two attempts at once, the one that read
+/// the clock first may be counted last.
 pub(super) fn reserve(subject: [u8; 32], settings: &LimitSettings, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO attempts (subject, failures, blocked_until, last_at, expires_at)
-         VALUES ($1, 1, $2, $2, $3)
+         VALUES ($1, 1, 0, $2, $3)
          ON CONFLICT (subject) DO UPDATE
             SET failures = CASE WHEN attempts.expires_at <= $2 THEN 1
                                 ELSE attempts.failures + 1 END,
                 blocked_until = CASE
-                    WHEN attempts.expires_at <= $2 OR attempts.failures + 1 < $4 THEN $2
+                    WHEN attempts.expires_at <= $2 OR attempts.failures + 1 < $4 THEN 0
                     WHEN attempts.failures + 1 >= $5 THEN $3
                     WHEN attempts.failures + 1 - $4 >= 12 THEN $2 + 3600000000
                     ELSE $2 + 1000000 * (CAST(1 AS BIGINT)

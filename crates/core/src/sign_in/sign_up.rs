@@ -101,10 +101,17 @@ pub struct NewAccount {
 }
 
 /// Which of the two is somebody's already.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Taken {
     username: bool,
-    email: bool,
+    /// The address as its owner typed it.
+    email: Option<String>,
+}
+
+impl From<Taken> for SignUpError {
+    fn from(taken: Taken) -> Self {
+        Self::Taken { username: taken.username, email: taken.email.is_some() }
+    }
 }
 
 impl SignIn<'_> {
@@ -121,10 +128,10 @@ impl SignIn<'_> {
         self.auth.passwords().admit(network)?;
 
         let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
-        self.refuse_taken(taken)?;
+        self.refuse_taken(&taken)?;
         let hash = self.auth.passwords().hash(&wish.password, network).await?;
-        if taken.email {
-            return self.pretend(&wish).await;
+        if let Some(owner) = taken.email {
+            return self.pretend(&wish, &owner).await;
         }
         for _ in 0..NUMBER_TRIES {
             match self.insert(&wish, &hash).await? {
@@ -132,9 +139,9 @@ impl SignIn<'_> {
                 // Somebody else took the name or the address meanwhile, or the number was taken.
                 None => {
                     let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
-                    self.refuse_taken(taken)?;
-                    if taken.email {
-                        return self.pretend(&wish).await;
+                    self.refuse_taken(&taken)?;
+                    if let Some(owner) = taken.email {
+                        return self.pretend(&wish, &owner).await;
                     }
                 }
             }
@@ -150,8 +157,8 @@ impl SignIn<'_> {
             return Err(SignUpError::UnknownRole { known: settings.roles.join(", ") });
         }
         let taken = self.taken(new.username.as_ref(), &new.email).await?;
-        if taken.username || taken.email {
-            return Err(SignUpError::Taken { username: taken.username, email: taken.email });
+        if taken.username || taken.email.is_some() {
+            return Err(taken.into());
         }
         let now = self.auth.clock().now();
         let row = NewRow {
@@ -180,7 +187,7 @@ impl SignIn<'_> {
             Ok(_) => Ok(row.id),
             Err(WriteError::Conflict { .. }) => {
                 let taken = self.taken(new.username.as_ref(), &new.email).await?;
-                Err(SignUpError::Taken { username: taken.username, email: taken.email })
+                Err(taken.into())
             }
             Err(WriteError::Internal(cause)) => Err(cause.into()),
         }
@@ -235,7 +242,7 @@ impl SignIn<'_> {
     }
 
     /// Neutral sign-up with a taken address: the owner is told, the caller sees no difference.
-    async fn pretend(&self, wish: &SignUp) -> Result<SignedUp, SignUpError> {
+    async fn pretend(&self, wish: &SignUp, owner: &str) -> Result<SignedUp, SignUpError> {
         let now = self.auth.clock().now();
         let page = format!("{}/reset-password", self.auth.settings().pages_url());
         let mail = Message::AlreadyRegistered { reset_link_page: page };
@@ -243,7 +250,8 @@ impl SignIn<'_> {
         let messages = self.auth.messages();
         let mut batch = Batch::new();
         batch.add(self.auth.limits().count_mail(wish.email.key(), now));
-        batch.add(messages.queue(wish.email.as_typed(), &mail, now, now.plus(lifetime))?);
+        // To the address as its owner typed it: what the asker typed may be another mailbox.
+        batch.add(messages.queue(owner, &mail, now, now.plus(lifetime))?);
         match self.auth.database().write(batch).await {
             // Too many mails to this address: it has been told often enough.
             Ok(_) | Err(WriteError::Conflict { .. }) => {}
@@ -270,14 +278,14 @@ impl SignIn<'_> {
         let statement = accounts::taken(username.map(Username::key), email.key());
         let row = self.auth.database().read_one(statement).await?;
         let row = row.ok_or_else(|| InternalError::fault("no answer to what is taken"))?;
-        Ok(Taken { username: row.bool(0)?, email: row.bool(1)? })
+        Ok(Taken { username: row.bool(0)?, email: row.optional_text(1)? })
     }
 
     /// A name that is taken is told in any case, since it cannot be given twice; an address
     /// only where sign-up reveals it.
-    fn refuse_taken(&self, taken: Taken) -> Result<(), SignUpError> {
+    fn refuse_taken(&self, taken: &Taken) -> Result<(), SignUpError> {
         let settings = &self.auth.settings().sign_up;
-        let email = taken.email && settings.reveal_taken && !settings.neutral;
+        let email = taken.email.is_some() && settings.reveal_taken && !settings.neutral;
         if taken.username || email {
             return Err(SignUpError::Taken { username: taken.username, email });
         }
