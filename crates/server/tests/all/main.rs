@@ -6,6 +6,7 @@
     reason = "what goes wrong in a test ends it"
 )]
 
+mod attack;
 mod configuration;
 mod crash;
 mod development;

@@ -1,0 +1,111 @@
+//! The contract replayed: every exchange that was observed with the original system, in its
+//! order, compared by status, body with its order of keys, headers and cookies.
+
+mod differences;
+mod observed;
+mod requests;
+
+use differences::{DIFFERENCES, Difference};
+use observed::{Exchange, of_answer};
+use requests::Replay;
+pub(super) use requests::claims;
+
+use super::house::each_house;
+
+/// Compares one exchange; what differs must be what the table says, neither more nor less.
+fn compare(expected: &Exchange, found: &Exchange, engine: &str) -> Vec<String> {
+    let name = &expected.name;
+    let differing = expected.differing(found);
+    let listed = DIFFERENCES.iter().filter(|listed| listed.exchange == name);
+    let listed: Vec<&Difference> = listed.collect();
+    let allowed: Vec<&str> = listed.iter().flat_map(|it| it.differs.split(' ')).collect();
+    let mut wrong = Vec::new();
+    for part in &differing {
+        if !allowed.contains(part) {
+            wrong.push(format!(
+                "{engine}, {name}: {part} differs\n  observed {}\n  found    {}",
+                expected.part(part),
+                found.part(part)
+            ));
+        }
+    }
+    for part in &allowed {
+        if !differing.contains(part) {
+            wrong.push(format!("{engine}, {name}: {part} is listed but does not differ"));
+        }
+    }
+    for it in &listed {
+        if !found.shows(it.instead) {
+            wrong.push(format!(
+                "{engine}, {name}: instead of {} there is {} {} {}",
+                it.instead,
+                found.status,
+                found.body,
+                found.part("cookies")
+            ));
+        }
+    }
+    wrong
+}
+
+#[tokio::test]
+async fn every_observed_exchange_is_answered_as_the_original_did() {
+    let sign_in = observed::read(include_str!("auth-api.txt"));
+    let refresh = observed::read(include_str!("refresh.txt"));
+    assert_eq!((sign_in.len(), refresh.len()), (42, 16));
+    each_house(&[], |house| {
+        let engine = house.engine();
+        let mut wrong = Vec::new();
+        let mut replay = Replay::new(house);
+        for expected in &sign_in {
+            let answer = replay.auth_api(&expected.name);
+            wrong.extend(compare(expected, &of_answer(&expected.name, &answer), engine));
+        }
+        replay.begin_bodies();
+        for expected in &refresh {
+            let answer = replay.refresh(&expected.name);
+            let mut expected = expected.clone();
+            expected.name = format!("body: {}", expected.name);
+            wrong.extend(compare(&expected, &of_answer(&expected.name, &answer), engine));
+        }
+        for difference in &DIFFERENCES {
+            let known =
+                |it: &Exchange, prefix: &str| difference.exchange == format!("{prefix}{}", it.name);
+            let is_known = sign_in.iter().any(|it| known(it, ""))
+                || refresh.iter().any(|it| known(it, "body: "));
+            assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
+    .await;
+}
+
+/// Claims that existing clients read, by the lines of the observation.
+#[tokio::test]
+async fn tokens_carry_the_claims_that_existing_clients_read() {
+    each_house(&[], |house| {
+        let ada = house.person("ada");
+        for (kind, token) in [("access", &ada.access), ("refresh", &ada.refresh)] {
+            let claims = claims(token);
+            let number = house.login(&ada.email, super::house::PASSWORD).json()["user"]["id"]
+                .as_i64()
+                .unwrap();
+            assert_eq!(claims["token_type"], kind);
+            assert_eq!(claims["user_id"], number.to_string(), "the number as a string");
+            let jti = claims["jti"].as_str().unwrap();
+            assert!(jti.len() == 32 && jti.bytes().all(|it| it.is_ascii_hexdigit()), "{jti}");
+            let life = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+            // The original's sample had 30 minutes and 30 days; the contract's proposal stands.
+            let expected = if kind == "access" { 15 * 60 } else { 14 * 24 * 3600 };
+            assert_eq!(life, expected, "{kind}");
+        }
+        let mail = house.mail(&ada.email, "Verify your email", 1);
+        // Observed: a link to the API that verifies by GET, and the token itself. Ruling 5:
+        // mails link to pages, whose GET consumes nothing.
+        assert_eq!(mail.subject(), "Verify your email");
+        let page = format!("{}/verify-email?token=", super::house::ORIGIN);
+        assert!(mail.link().starts_with(&page), "{}", mail.text);
+        assert!(!mail.text.contains("/api/"), "{}", mail.text);
+    })
+    .await;
+}
