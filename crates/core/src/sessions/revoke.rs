@@ -67,6 +67,18 @@ impl Sessions<'_> {
         self.end_one(account, session, EndReason::EndedByOwner, (client, now)).await
     }
 
+    /// Ends another account's session, found in the cookie of a browser that now signs in;
+    /// `false` when it was over already.
+    pub(crate) async fn end_replaced(
+        &self,
+        account: AccountId,
+        session: SessionId,
+        client: &Client,
+    ) -> Result<bool, InternalError> {
+        let now = self.auth.clock().now();
+        self.end_one(account, session, EndReason::Replaced, (client, now)).await
+    }
+
     /// Ends all sessions of an account except one. Sign-ins that are still hashing do not
     /// survive it: the handed in batch begins with the statement that raises the account's
     /// `security_version`.

@@ -140,7 +140,7 @@ impl SignIn<'_> {
         let Ok(claims) = self.auth.tokens().read_refresh(cookie, now) else { return Ok(()) };
         if claims.account != found.id {
             let sessions = self.auth.sessions();
-            sessions.end(claims.account, claims.session, &attempt.client).await?;
+            sessions.end_replaced(claims.account, claims.session, &attempt.client).await?;
         }
         Ok(())
     }

@@ -1,4 +1,3 @@
-// NOTE FROM MAIN: read NOTE_FROM_MAIN.txt in the root of your worktree before going on.
 //! The SQL of `revocation_feed` and `revocations`.
 
 use super::{Event, Heard};

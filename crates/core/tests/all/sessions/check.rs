@@ -1,9 +1,12 @@
 //! Checking access tokens: expiry, endings, accounts, and what is never looked up.
 
 use ironlatch_core::accounts::AccountRef;
+use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::{CheckError, PresentedTokens};
+use ironlatch_core::sign_in::PasswordAttempt;
 use ironlatch_core::time::{days, minutes, seconds};
 use ironlatch_core::tokens::TokenError;
+use ironlatch_testkit::{PASSWORD, address};
 
 use super::{ADA, count, is_in, sign_in, with_ada};
 
@@ -150,6 +153,25 @@ async fn the_list_shows_live_sessions_newest_first_and_one_can_be_ended() {
         assert_eq!(sessions.list(ada).await.unwrap().len(), 1);
         test.clock.advance(days(14));
         assert!(sessions.list(ada).await.unwrap().is_empty(), "idle ones are not live");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_left_for_another_sign_in_says_so() {
+    with_ada(async |test| {
+        test.verified_account("eve@example.com").await;
+        let left = test.sign_in("eve@example.com", PASSWORD).await.started;
+        let over = PasswordAttempt {
+            email: address(ADA),
+            password: Token::new(PASSWORD.to_owned()),
+            previous_cookie: Some(left.refresh_cookie.reveal().to_owned()),
+            client: test.stranger(),
+        };
+        test.auth.sign_in().with_password(over).await.expect("Ada gets in");
+        assert!(!is_in(&test, &left.access).await);
+        let replaced = "SELECT count(*) FROM sessions WHERE revoked_because = 'replaced'";
+        assert_eq!(count(&test, replaced).await, 1);
     })
     .await;
 }
