@@ -100,19 +100,21 @@ impl Edge {
         {
             return Some(self.refuse(problem));
         }
-        match self.kind {
-            Kind::Page => None,
-            Kind::Api { .. } | Kind::Public => {
-                if is_preflight(request.method(), request.headers()) {
-                    let mut response = Response::default();
-                    if from_listed_origin {
-                        grant_preflight(response.headers_mut());
-                    }
-                    return Some(response);
-                }
-                (!takes_json(request.headers())).then(|| self.refuse(Problem::NotAcceptable))
-            }
+        if matches!(self.kind, Kind::Page) {
+            return None;
         }
+        if is_preflight(request.method(), request.headers()) {
+            let mut response = Response::default();
+            if from_listed_origin {
+                grant_preflight(response.headers_mut());
+            }
+            return Some(response);
+        }
+        // A document that is the same for everybody is it for every `Accept` as well: caches
+        // keep it, and nothing tells them that it varies.
+        let must_take_json = matches!(self.kind, Kind::Api { .. });
+        let refused = must_take_json && !takes_json(request.headers());
+        refused.then(|| self.refuse(Problem::NotAcceptable))
     }
 
     fn refuse(&self, problem: Problem) -> Response {
@@ -157,7 +159,9 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'se
                            base-uri 'none'; frame-ancestors 'none'";
 
 impl Finish {
-    fn apply(self, headers: &mut HeaderMap) {
+    fn apply(self, response: &mut Response) {
+        let is_success = response.status().is_success();
+        let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));
         };
@@ -186,7 +190,7 @@ impl Finish {
                 );
             }
             Kind::Public => {
-                set(CACHE_CONTROL, "public, max-age=300");
+                set(CACHE_CONTROL, if is_success { "public, max-age=300" } else { "no-store" });
                 if self.varies_by_origin {
                     set(VARY, "Origin");
                 }
@@ -221,7 +225,7 @@ impl Future for Answering {
             }
         };
         if let Some(finish) = self.finish.take() {
-            finish.apply(response.headers_mut());
+            finish.apply(&mut response);
         }
         Poll::Ready(Ok(response))
     }

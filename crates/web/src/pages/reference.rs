@@ -138,9 +138,13 @@ fn entries<'a>(owner: &'a Value, place: &str) -> impl Iterator<Item = (&'a Strin
     owner.pointer(place).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// Plain words; the marks for code that descriptions use are left out.
 fn text(owner: &Value, place: &str) -> String {
-    owner.pointer(place).and_then(Value::as_str).unwrap_or_default().replace('`', "")
+    owner.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A description in pieces: whether each is code, which descriptions put between backticks.
+fn spans(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split('`').enumerate().map(|(turn, piece)| (turn % 2 == 1, piece))
 }
 
 fn pretty(value: Option<&Value>) -> String {
@@ -159,13 +163,15 @@ mod tests {
                 "summary": "Does <b>",
                 "parameters": [{"name": "token", "in": "query", "required": true}],
                 "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}}},
-                "responses": {"200": {"description": "Done."}}
+                "responses": {"200": {"description": "Done: `a<b`."}}
             }}},
-            "components": {"schemas": {"Body": {"type": "object"}}}
+            "components": {"schemas": {"Body": {"description": "As `c` says."}}}
         });
         let page = page(&description).unwrap();
         assert!(page.contains("API &#60;1&#62;"), "{page}");
         assert!(page.contains("Does &#60;b&#62;"), "{page}");
+        assert!(page.contains("Done: <code>a&#60;b</code>."), "{page}");
+        assert!(page.contains("As <code>c</code> says.") && !page.contains('`'), "{page}");
         assert!(page.contains("POST") && page.contains("/a"), "{page}");
         assert!(page.contains("href=\"#schema-Body\"") && page.contains("id=\"schema-Body\""));
         assert!(!page.contains("<script") && !page.contains("http"), "{page}");

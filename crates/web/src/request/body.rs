@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::fields::Fields;
-use super::json::{self, Document, Entry};
+use super::json::{self, Document, Entry, MOST_MEMBERS};
 use crate::problem::Problem;
 
 /// No body of ours comes near it.
@@ -95,6 +95,9 @@ async fn from_multipart(content_type: &str, bytes: Bytes) -> Result<Fields, Prob
         Multipart::from_request(request, &()).await.map_err(|_| malformed_multipart())?;
     let mut members = Vec::new();
     while let Some(part) = parts.next_field().await.map_err(|_| malformed_multipart())? {
+        if members.len() == MOST_MEMBERS {
+            return Err(too_many());
+        }
         let name = part.name().unwrap_or_default().to_owned();
         let entry = if part.file_name().is_some() {
             Entry::Other
@@ -108,12 +111,19 @@ async fn from_multipart(content_type: &str, bytes: Bytes) -> Result<Fields, Prob
 
 /// Refuses a name given twice: readers behind or before us might pick the other value.
 fn once_each(members: Vec<(String, Entry)>) -> Result<Fields, Problem> {
+    if members.len() > MOST_MEMBERS {
+        return Err(too_many());
+    }
     let mut seen = std::collections::HashSet::new();
     if members.iter().all(|(name, _)| seen.insert(name.as_str())) {
         Ok(Fields::new(members))
     } else {
         Err(Problem::Unreadable("Form parse error - a field was given twice".to_owned()))
     }
+}
+
+fn too_many() -> Problem {
+    Problem::Unreadable(format!("Form parse error - more than {MOST_MEMBERS} fields"))
 }
 
 fn malformed_form() -> Problem {
@@ -178,6 +188,37 @@ mod tests {
             posted(Some("multipart/form-data; boundary=x"), "junk").await,
             Err(Problem::Unreadable(_))
         ));
+    }
+
+    #[tokio::test]
+    async fn a_body_has_64_members_at_most() {
+        for (most, accepted) in [(MOST_MEMBERS, true), (MOST_MEMBERS + 1, false)] {
+            let each = |member: fn(usize) -> String, between: &str| {
+                (0..most).map(member).collect::<Vec<_>>().join(between)
+            };
+            let json = format!("{{{}}}", each(|n| format!("\"{n}\":1"), ","));
+            let form = each(|n| format!("{n}=1"), "&");
+            let part = |n| format!("Content-Disposition: form-data; name=\"{n}\"\r\n\r\n1");
+            let multipart = format!("--x\r\n{}\r\n--x--\r\n", each(part, "\r\n--x\r\n"));
+            for (content_type, body) in [
+                ("application/json", json),
+                ("application/x-www-form-urlencoded", form),
+                ("multipart/form-data; boundary=x", multipart),
+            ] {
+                let request = http::Request::post("/").header(CONTENT_TYPE, content_type);
+                let read = Fields::from_request(request.body(Body::from(body)).unwrap(), &()).await;
+                match read {
+                    Ok(fields) => assert!(accepted && fields.has("63"), "{content_type}"),
+                    Err(Problem::Unreadable(why)) => {
+                        assert!(
+                            !accepted && why.contains("more than 64 "),
+                            "{content_type}: {why}"
+                        );
+                    }
+                    Err(other) => panic!("{content_type}: {other:?}"),
+                }
+            }
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 /// Deeper than any body of ours, shallow enough for any stack.
 const DEEPEST: u8 = 32;
 
+/// More than any body of ours has; what reads the members is free to be quadratic in them.
+pub(super) const MOST_MEMBERS: usize = 64;
+
 /// A member of a body's object, as far as handlers care.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Entry {
@@ -102,6 +105,9 @@ impl<'de> Visitor<'de> for Level {
         while let Some(key) = map.next_key::<String>()? {
             if !seen.insert(key.clone()) {
                 return Err(A::Error::custom("duplicate key"));
+            }
+            if members.len() == MOST_MEMBERS {
+                return Err(A::Error::custom(format_args!("more than {MOST_MEMBERS} members")));
             }
             members.push((key, map.next_value_seed(Member(below))?));
         }

@@ -1,7 +1,8 @@
 //! What the API does with a request before and after the core.
 
 use http::Method;
-use ironlatch_testkit::PASSWORD;
+use ironlatch_testkit::{PASSWORD, TestAuth, TestServer};
+use ironlatch_web::Settings;
 use serde_json::json;
 
 use crate::each_server;
@@ -133,12 +134,30 @@ async fn other_peoples_sessions_are_as_unknown_as_none() {
 }
 
 #[tokio::test]
+async fn what_is_the_same_for_everybody_is_kept_only_when_it_is_that() {
+    let server = TestServer::with_settings(TestAuth::new().await, Settings::development());
+    for path in ["/.well-known/jwks.json", "/assets/ironlatch.css"] {
+        for accept in ["*/*", "text/css,*/*;q=0.1", "text/css", "image/png"] {
+            let mut client = server.client().with_header("accept", accept);
+            let answer = client.get(path).await.expect(200);
+            assert_eq!(answer.header("cache-control"), Some("public, max-age=300"), "{accept}");
+        }
+        let mut elsewhere = server.client().with_header("host", "evil.example");
+        let answer = elsewhere.get(path).await.expect(421);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        let answer = server.client().post(path).await.expect(405);
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[tokio::test]
 async fn hostile_requests_get_a_clear_4xx() {
     each_server(async |server| {
         let huge = format!("{{\"email\":\"{}\"}}", "a".repeat(70_000));
         let deep = format!("{{\"email\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000));
         let nul =
             r#"{"username":"a\u0000b","email":"a@example.com\u0000","password":"pass\u0000word"}"#;
+        let many: String = (0..13_000).map(|n| format!("{n:x}&")).collect();
         for (kind, body, status) in [
             ("application/json", huge.as_str(), 413),
             ("application/json", &deep, 400),
@@ -147,6 +166,7 @@ async fn hostile_requests_get_a_clear_4xx() {
             ("application/json", "\u{0}", 400),
             ("application/x-www-form-urlencoded", "email=%FF", 400),
             ("application/x-www-form-urlencoded", "email=a&email=b", 400),
+            ("application/x-www-form-urlencoded", many.trim_end_matches('&'), 400),
             ("multipart/form-data", "x", 400),
             ("multipart/form-data; boundary=x", "--x\r\n", 400),
             ("text/xml", "<a/>", 415),
