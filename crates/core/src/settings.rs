@@ -98,7 +98,9 @@ pub struct LimitSettings {
     pub sign_ins_per_network_minute: u32,
     /// Sign-ups a network may make in an hour.
     pub sign_ups_per_network_hour: u32,
-    /// Mails (verification, reset) an identifier and network may ask for in an hour.
+    /// Mails (verification, reset) a network may ask for in an hour, whomever they go to.
+    pub mails_per_network_hour: u32,
+    /// Mails of one kind (verification, reset) an identifier and network may ask for in an hour.
     pub mails_per_identifier_and_network_hour: u32,
     /// Mails an identifier may ask for in an hour, from anywhere.
     pub mails_per_identifier_hour: u32,
@@ -209,6 +211,7 @@ impl Default for LimitSettings {
         Self {
             sign_ins_per_network_minute: 60,
             sign_ups_per_network_hour: 5,
+            mails_per_network_hour: 60,
             mails_per_identifier_and_network_hour: 3,
             mails_per_identifier_hour: 10,
             failures_before_delay: 5,
@@ -282,6 +285,12 @@ impl Settings {
                 mistakes.push(Mistake { key, sentence: sentence.to_owned() });
             }
         };
+        unless(
+            !self.development || is_loopback_url(&self.public_url),
+            "public_url",
+            "development mode shows verification tokens: its host must be localhost, 127.0.0.1 \
+             or [::1]",
+        );
         let passwords = &self.passwords;
         unless(passwords.least_length >= 8, "passwords.least_length", "must be 8 or more");
         unless(passwords.least_length <= 64, "passwords.least_length", "must be 64 or less");
@@ -374,5 +383,42 @@ mod spelled {
         let fits = |(_, factor): &&(&str, u64)| seconds > 0 && seconds.is_multiple_of(*factor);
         let (unit, factor) = UNITS.iter().find(fits).unwrap_or(&("s", 1));
         to.collect_str(&format_args!("{}{unit}", seconds / factor))
+    }
+}
+
+/// Whether a URL's host is this machine by name.
+fn is_loopback_url(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn development_refuses_public_addresses() {
+        let with = |url: &str| Settings {
+            development: true,
+            public_url: url.to_owned(),
+            ..Settings::default()
+        };
+        for url in ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:80/x"] {
+            assert_eq!(with(url).check(), [], "{url}");
+        }
+        for url in [
+            "https://auth.example.com",
+            "http://localhost.example.com",
+            "http://127.0.0.1@evil.example",
+            "http://10.0.0.1",
+        ] {
+            assert_eq!(with(url).check().first().map(|m| m.key), Some("public_url"), "{url}");
+        }
     }
 }

@@ -160,6 +160,7 @@ pub async fn sweep(auth: &Auth) -> Result<(), InternalError> {
             auth.one_time_codes().sweep(limit).await,
             auth.limits().sweep(limit).await,
             auth.accounts().sweep_never_proven(limit).await,
+            auth.accounts().sweep_closed(limit).await,
             audit::sweep(auth.database(), now, limit).await,
             old_batches.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)),
         ];

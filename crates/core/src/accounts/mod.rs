@@ -13,7 +13,9 @@ mod username;
 pub use email::{Email, EmailProblem};
 pub use username::{Username, UsernameProblem};
 
-pub(crate) use store::{NewRow, changed, close, insert, mark_email_verified, signed_in, taken};
+pub(crate) use store::{
+    NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, signed_in, taken,
+};
 
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ pub use crate::sessions::Account;
 use crate::sessions::EndReason;
 use crate::time::{Timestamp, days};
 
+/// How long a closed account's row is kept.
+const CLOSED_KEPT: Duration = days(30);
 /// How long an account waits for somebody to prove its address or sign in.
 const NEVER_PROVEN_KEPT: Duration = days(30);
 
@@ -125,6 +129,14 @@ impl Accounts<'_> {
         let before = self.auth.clock().now().minus(NEVER_PROVEN_KEPT);
         let swept =
             self.auth.database().write_returning(store::sweep_never_proven(before, limit)).await;
+        Ok(swept.map_err(WriteError::unexpected)?.len())
+    }
+
+    /// Removes accounts that were closed more than 30 days ago; at most `limit`. Answers how many
+    /// went.
+    pub async fn sweep_closed(&self, limit: i64) -> Result<usize, InternalError> {
+        let before = self.auth.clock().now().minus(CLOSED_KEPT);
+        let swept = self.auth.database().write_returning(store::sweep_closed(before, limit)).await;
         Ok(swept.map_err(WriteError::unexpected)?.len())
     }
 

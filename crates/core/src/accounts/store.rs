@@ -89,6 +89,19 @@ pub(crate) fn mark_email_verified(id: AccountId, email_key: &str, now: Timestamp
     .must_change()
 }
 
+/// Raises `security_version` of an account whose address nobody has proven yet: what the first
+/// proof decides, no second link may decide again.
+pub(crate) fn changed_while_unproven(id: AccountId, security_version: i64) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET security_version = security_version + 1
+          WHERE id = $1 AND security_version = $2
+            AND email_verified_at IS NULL AND deleted_at IS NULL",
+        [id.into(), security_version.into()],
+    )
+    .must_change()
+}
+
 /// Closes an account: its three keys are free for a new one at once.
 pub(crate) fn close(id: AccountId, security_version: i64, now: Timestamp) -> Statement {
     Statement::new(
@@ -139,7 +152,8 @@ pub(super) fn set_role(id: AccountId, role: &str) -> Statement {
     .must_change()
 }
 
-/// Removes accounts nobody ever proved nor signed in to since `before`.
+/// Removes accounts nobody ever proved nor used since `before`. The conditions stand outside the
+/// sub-select as well, so that a row proven or signed in to meanwhile stays.
 pub(super) fn sweep_never_proven(before: Timestamp, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM accounts
@@ -150,7 +164,28 @@ pub(super) fn sweep_never_proven(before: Timestamp, limit: i64) -> Statement {
                           AND is_staff = FALSE AND is_superuser = FALSE
                           AND created_at < $1
                           AND (last_sign_in_at IS NULL OR last_sign_in_at < $1)
+                          AND NOT EXISTS (SELECT 1
+                                            FROM sessions s
+                                           WHERE s.account_id = accounts.id
+                                             AND s.revoked_at IS NULL
+                                             AND s.last_used_at >= $1)
                         LIMIT $2)
+            AND email_verified_at IS NULL AND phone_verified_at IS NULL
+            AND deleted_at IS NULL AND disabled_at IS NULL
+            AND is_staff = FALSE AND is_superuser = FALSE
+            AND created_at < $1
+            AND (last_sign_in_at IS NULL OR last_sign_in_at < $1)
+      RETURNING 1",
+        [before.into(), limit.into()],
+    )
+}
+
+/// Removes accounts closed before a moment, with everything that hangs on them.
+pub(super) fn sweep_closed(before: Timestamp, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM accounts
+          WHERE id IN (SELECT id FROM accounts WHERE deleted_at < $1 LIMIT $2)
+            AND deleted_at < $1
       RETURNING 1",
         [before.into(), limit.into()],
     )

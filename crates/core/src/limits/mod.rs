@@ -25,8 +25,10 @@ use crate::ports::Token;
 use crate::settings::LimitSettings;
 use crate::time::{Timestamp, days, hours, seconds};
 
-/// Failures are forgotten this long after the last one.
+/// Failures are forgotten this long after the last one; a single one sooner, so that trying
+/// many addresses once each does not fill the table.
 const FAILURES_KEPT: Duration = days(30);
+const ONE_FAILURE_KEPT: Duration = days(2);
 /// How long a known-device cookie works after the last sign-in with it.
 pub(crate) const DEVICE_LIFETIME: Duration = days(180);
 
@@ -56,6 +58,32 @@ impl From<InternalError> for LimitError {
 #[derive(Clone, Copy)]
 pub(crate) struct Subject([u8; 32]);
 
+/// An attempt that was counted as failed before anything was compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Reserved {
+    subject: Subject,
+    /// The block that this very attempt brought about.
+    blocked_until: Timestamp,
+}
+
+/// An account as its known-device cookies are bound to it: a new password ends them.
+#[derive(Clone, Copy)]
+pub(crate) struct DeviceOwner {
+    pub(crate) account: AccountId,
+    pub(crate) password_changed_at: Option<Timestamp>,
+}
+
+/// What a mail is asked for; each is counted apart, so that asking for one cannot use up another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MailKind {
+    /// A verification link, asked for again.
+    Verification,
+    /// A reset link.
+    Reset,
+    /// "You have an account already."
+    AlreadyRegistered,
+}
+
 /// Limits of an `Auth`.
 pub(crate) struct Limits<'a> {
     pub(crate) auth: &'a Auth,
@@ -75,10 +103,17 @@ impl Limits<'_> {
     }
 
     /// Counts a mail that this network wants sent to this identifier.
-    pub(crate) fn admit_mail(&self, network: Network, identifier: &str) -> Result<(), TooMany> {
+    pub(crate) fn admit_mail(
+        &self,
+        kind: MailKind,
+        network: Network,
+        identifier: &str,
+    ) -> Result<(), TooMany> {
         let digest = self.auth.secrets().digest("mail-limit", identifier.as_bytes());
         let limits = &self.auth.inner.network_limits;
-        limits.mails.admit((network, digest), self.auth.clock().now())
+        let now = self.auth.clock().now();
+        limits.mail_requests.admit(network, now)?;
+        limits.mails.admit((kind, network, digest), now)
     }
 
     /// Whose failures an attempt on this identifier counts for: the browser's own counter when
@@ -86,12 +121,12 @@ impl Limits<'_> {
     pub(crate) fn password_subject(
         &self,
         identifier: &str,
-        account: Option<AccountId>,
+        owner: Option<DeviceOwner>,
         client: &Client,
     ) -> Subject {
         let secrets = self.auth.secrets();
-        let known = account.zip(client.device.as_ref()).filter(|(account, cookie)| {
-            device::is_of(secrets, cookie, *account, self.auth.clock().now())
+        let known = owner.zip(client.device.as_ref()).filter(|(owner, cookie)| {
+            device::is_of(secrets, cookie, *owner, self.auth.clock().now())
         });
         match known {
             Some((_, cookie)) => {
@@ -102,28 +137,28 @@ impl Limits<'_> {
     }
 
     /// Whether the client brings a genuine known-device cookie of this account.
-    pub(crate) fn knows_device(&self, account: AccountId, client: &Client) -> bool {
+    pub(crate) fn knows_device(&self, owner: DeviceOwner, client: &Client) -> bool {
         client.device.as_ref().is_some_and(|cookie| {
-            device::is_of(self.auth.secrets(), cookie, account, self.auth.clock().now())
+            device::is_of(self.auth.secrets(), cookie, owner, self.auth.clock().now())
         })
     }
 
     /// A new known-device cookie for an account that has just signed in.
-    pub(crate) fn new_device(&self, account: AccountId) -> Token {
+    pub(crate) fn new_device(&self, owner: DeviceOwner) -> Token {
         let now = self.auth.clock().now();
-        device::make(self.auth.secrets(), self.auth.random(), account, now)
+        device::make(self.auth.secrets(), self.auth.random(), owner, now)
     }
 
     /// Counts an attempt as failed before anything is compared, so that parallel guesses cannot
     /// slip through; [`Limits::give_back`] takes it back when it turns out right. The delay
     /// doubles with each failure (NIST SP 800-63B-4 §3.2.2).
-    pub(crate) async fn reserve(&self, subject: Subject) -> Result<(), LimitError> {
+    pub(crate) async fn reserve(&self, subject: Subject) -> Result<Reserved, LimitError> {
         let now = self.auth.clock().now();
         let settings = &self.auth.settings().limits;
         let counted = store::reserve(subject.0, settings, now);
         let rows = self.auth.database().write_returning(counted).await;
         match rows.map_err(WriteError::unexpected)?.first() {
-            Some(_) => Ok(()),
+            Some(row) => Ok(Reserved { subject, blocked_until: row.time(0)? }),
             None => Err(LimitError::TooMany(self.blocked_until(subject, now).await?)),
         }
     }
@@ -140,15 +175,16 @@ impl Limits<'_> {
 
     /// Takes a single count back: nothing was compared after all, or it was right and could not
     /// be used. Never forgets other failures, so flooding the server resets nobody's counter.
-    pub(crate) async fn take_back(&self, subject: Subject) -> Result<(), InternalError> {
-        let now = self.auth.clock().now();
-        let written = self.auth.database().write(store::take_back(subject.0, now).into()).await;
+    pub(crate) async fn take_back(&self, reserved: Reserved) -> Result<(), InternalError> {
+        let undo = store::take_back(reserved.subject.0, reserved.blocked_until);
+        let written = self.auth.database().write(undo.into()).await;
         written.map(|_| ()).map_err(WriteError::unexpected)
     }
 
     /// The statement that forgets a subject's failures; add it to the batch of the success.
-    pub(crate) fn give_back(&self, subject: Subject) -> Statement {
-        store::forget(subject.0)
+    #[expect(clippy::unused_self, reason = "a limit like the others")]
+    pub(crate) fn give_back(&self, reserved: Reserved) -> Statement {
+        store::forget(reserved.subject.0)
     }
 
     /// The statement that forgets the failures of an identifier (a password reset).
@@ -158,8 +194,13 @@ impl Limits<'_> {
 
     /// The must-change statement that counts one more mail to an identifier, whoever asks; the
     /// batch conflicts when there were too many within the hour.
-    pub(crate) fn count_mail(&self, identifier: &str, now: Timestamp) -> Statement {
-        let subject = self.auth.secrets().digest("mails-to", identifier.as_bytes());
+    pub(crate) fn count_mail(&self, kind: MailKind, identifier: &str, now: Timestamp) -> Statement {
+        let purpose = match kind {
+            MailKind::Verification => "verification-mails-to",
+            MailKind::Reset => "reset-mails-to",
+            MailKind::AlreadyRegistered => "sign-up-mails-to",
+        };
+        let subject = self.auth.secrets().digest(purpose, identifier.as_bytes());
         let most = self.auth.settings().limits.mails_per_identifier_hour;
         store::count_within(subject, i64::from(most), now, now.plus(hours(1)))
     }

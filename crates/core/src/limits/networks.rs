@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,20 +12,24 @@ use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::TooMany;
+use super::{MailKind, TooMany};
 use crate::client::Network;
 use crate::ports::Clock;
 use crate::settings::LimitSettings;
 use crate::time::Timestamp;
 
-/// More keys than this in one counter, and those that no longer matter are dropped at once.
+/// No counter keeps more keys than this (about 10 MB). While one is full, newcomers go
+/// uncounted here; the limits by identifier, the hash gate's queue and the other counters hold.
 const MOST_KEYS: usize = 100_000;
+/// A full counter looks for keys that no longer matter this often, not at every call.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
 
 /// What networks are counted for.
 pub(crate) struct NetworkLimits {
     pub(super) sign_ins: Counter<Network>,
     pub(super) sign_ups: Counter<Network>,
-    pub(super) mails: Counter<(Network, [u8; 32])>,
+    pub(super) mail_requests: Counter<Network>,
+    pub(super) mails: Counter<(MailKind, Network, [u8; 32])>,
 }
 
 impl NetworkLimits {
@@ -34,10 +39,12 @@ impl NetworkLimits {
         let hour = Duration::from_secs(3_600);
         let sign_ins = settings.sign_ins_per_network_minute;
         let sign_ups = settings.sign_ups_per_network_hour;
+        let requests = settings.mails_per_network_hour;
         let mails = settings.mails_per_identifier_and_network_hour;
         Self {
             sign_ins: Counter::new(sign_ins, minute, sign_ins.saturating_mul(10), clock),
             sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
+            mail_requests: Counter::new(requests, hour, requests, clock),
             mails: Counter::new(mails, hour, mails, clock),
         }
     }
@@ -46,6 +53,7 @@ impl NetworkLimits {
     pub(super) fn sweep(&self) {
         self.sign_ins.sweep();
         self.sign_ups.sweep();
+        self.mail_requests.sweep();
         self.mails.sweep();
     }
 }
@@ -54,6 +62,8 @@ impl NetworkLimits {
 pub(super) struct Counter<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, HashMapStateStore<K>, ForwardClock, NoOpMiddleware<Nanos>>,
     clock: ForwardClock,
+    most_keys: usize,
+    swept_at: AtomicI64,
 }
 
 impl<K: Hash + Eq + Clone> Counter<K> {
@@ -65,18 +75,29 @@ impl<K: Hash + Eq + Clone> Counter<K> {
         let clock = ForwardClock::new(Arc::clone(clock));
         let state = HashMapStateStore::new(std::collections::HashMap::new());
         let limiter = RateLimiter::new(quota.allow_burst(burst), state, clock.clone());
-        Self { limiter, clock }
+        Self { limiter, clock, most_keys: MOST_KEYS, swept_at: AtomicI64::new(i64::MIN) }
     }
 
     /// Counts once more, or says when it would be allowed.
     pub(super) fn admit(&self, key: K, now: Timestamp) -> Result<(), TooMany> {
-        if self.limiter.len() > MOST_KEYS {
-            self.sweep();
+        if self.limiter.len() >= self.most_keys && !self.make_room(now) {
+            return Ok(());
         }
         self.limiter.check_key(&key).map_err(|refused| {
             let wait = refused.wait_time_from(self.clock.now());
             TooMany { retry_at: now.plus(wait) }
         })
+    }
+
+    /// Drops keys that no longer matter, now and then; answers whether there is room.
+    fn make_room(&self, now: Timestamp) -> bool {
+        let swept_at = Timestamp::from_micros(self.swept_at.load(Ordering::Relaxed));
+        if now.since(swept_at) < SWEEP_PAUSE {
+            return false;
+        }
+        self.swept_at.store(now.micros(), Ordering::Relaxed);
+        self.sweep();
+        self.limiter.len() < self.most_keys
     }
 
     fn sweep(&self) {
@@ -123,8 +144,6 @@ impl GovernorClock for ForwardClock {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicI64, Ordering};
-
     use super::*;
 
     struct Hand(AtomicI64);
@@ -153,6 +172,23 @@ mod tests {
         hand.0.fetch_add(720_000_000, Ordering::SeqCst);
         counter.admit(1, hand.now()).unwrap();
         counter.admit(1, hand.now()).unwrap_err();
+    }
+
+    #[test]
+    fn a_full_counter_stays_full_and_sweeps_now_and_then_only() {
+        let (hand, mut counter) = hour_counter(1);
+        counter.most_keys = 3;
+        for key in 0..3 {
+            counter.admit(key, hand.now()).unwrap();
+        }
+        for key in 3..200 {
+            counter.admit(key, hand.now()).unwrap();
+        }
+        assert_eq!(counter.limiter.len(), 3);
+        hand.0.fetch_add(3_600_000_000, Ordering::SeqCst);
+        counter.admit(201, hand.now()).unwrap();
+        assert_eq!(counter.limiter.len(), 1, "what no longer matters made room");
+        counter.admit(201, hand.now()).unwrap_err();
     }
 
     #[test]

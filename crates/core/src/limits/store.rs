@@ -1,18 +1,18 @@
 //! The SQL of `attempts`.
 
-use super::{FAILURES_KEPT, delay_starts_at};
+use super::{FAILURES_KEPT, ONE_FAILURE_KEPT, delay_starts_at};
 use crate::database::Statement;
 use crate::settings::LimitSettings;
 use crate::time::Timestamp;
 
-/// Counts a failure unless the subject is blocked now; returns the count when it was counted.
-/// The block that follows doubles from one second to an hour (2^12 s, cut at 3,600 s). Where
-/// there is none, it is zero and not the present: of two attempts at once, the one that read
-/// the clock first may be counted last.
+/// Counts a failure unless the subject is blocked now; returns the block that follows when it
+/// was counted. It doubles from one second to an hour (2^12 s, cut at 3,600 s). Where there is
+/// none, it is zero and not the present: of two attempts at once, the one that read the clock
+/// first may be counted last.
 pub(super) fn reserve(subject: [u8; 32], settings: &LimitSettings, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO attempts (subject, failures, blocked_until, last_at, expires_at)
-         VALUES ($1, 1, 0, $2, $3)
+         VALUES ($1, 1, 0, $2, $6)
          ON CONFLICT (subject) DO UPDATE
             SET failures = CASE WHEN attempts.expires_at <= $2 THEN 1
                                 ELSE attempts.failures + 1 END,
@@ -23,26 +23,29 @@ pub(super) fn reserve(subject: [u8; 32], settings: &LimitSettings, now: Timestam
                     ELSE $2 + 1000000 * (CAST(1 AS BIGINT)
                                          << CAST(attempts.failures + 1 - $4 AS INTEGER)) END,
                 last_at = $2,
-                expires_at = $3
+                expires_at = CASE WHEN attempts.expires_at <= $2 THEN $6 ELSE $3 END
           WHERE attempts.blocked_until <= $2 OR attempts.expires_at <= $2
-      RETURNING failures",
+      RETURNING blocked_until",
         [
             subject.into(),
             now.into(),
             now.plus(FAILURES_KEPT).into(),
             delay_starts_at(settings).into(),
             i64::from(settings.failures_before_stop).into(),
+            now.plus(ONE_FAILURE_KEPT).into(),
         ],
     )
 }
 
-/// Undoes one [`reserve`], and the block that followed from it.
-pub(super) fn take_back(subject: [u8; 32], now: Timestamp) -> Statement {
+/// Undoes one [`reserve`], and the block that followed from it unless another attempt has set
+/// a block of its own meanwhile.
+pub(super) fn take_back(subject: [u8; 32], blocked_until: Timestamp) -> Statement {
     Statement::new(
         "UPDATE attempts
-            SET failures = failures - 1, blocked_until = $2
+            SET failures = failures - 1,
+                blocked_until = CASE WHEN blocked_until = $2 THEN 0 ELSE blocked_until END
           WHERE subject = $1 AND failures > 0",
-        [subject.into(), now.into()],
+        [subject.into(), blocked_until.into()],
     )
 }
 
@@ -84,6 +87,7 @@ pub(super) fn sweep(now: Timestamp, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM attempts
           WHERE subject IN (SELECT subject FROM attempts WHERE expires_at <= $1 LIMIT $2)
+            AND expires_at <= $1
       RETURNING 1",
         [now.into(), limit.into()],
     )

@@ -88,6 +88,7 @@ pub(super) fn sweep(now: Timestamp, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM one_time_codes
           WHERE id IN (SELECT id FROM one_time_codes WHERE expires_at <= $1 LIMIT $2)
+            AND expires_at <= $1
       RETURNING 1",
         [now.into(), limit.into()],
     )

@@ -146,7 +146,8 @@ pub(super) async fn find_chain(
     let row = database
         .read_one(Statement::new(
             "SELECT c.generation, c.parent, c.first_child, c.rotated_at, s.revoked_at,
-                    s.last_used_at, s.idle_for, s.ends_at, a.disabled_at, a.deleted_at, a.email
+                    s.last_used_at, s.idle_for, s.ends_at, a.disabled_at, a.deleted_at,
+                    CASE WHEN a.email_verified_at IS NOT NULL THEN a.email END
                FROM session_chains c
                JOIN sessions s ON s.id = c.session_id
                JOIN accounts a ON a.id = s.account_id

@@ -44,16 +44,20 @@ impl SignIn<'_> {
     /// credential was read, and the whole sign-in then starts again.
     pub(super) async fn complete(
         &self,
-        found: Candidate,
+        mut found: Candidate,
         compared: Compared,
         attempt: &PasswordAttempt,
     ) -> Result<Step, SignInError> {
         let now = self.auth.clock().now();
         let mut batch = Batch::new();
         batch.add(accounts::signed_in(found.id, found.security_version, now));
-        batch.add(self.auth.limits().give_back(compared.subject));
+        batch.add(self.auth.limits().give_back(compared.reserved));
         if compared.upgrade {
-            batch.extend(self.upgraded_hash(&found, attempt, now).await);
+            let upgraded = self.upgraded_hash(&found, attempt, now).await;
+            if upgraded.is_some() {
+                found.password_changed_at = Some(now);
+            }
+            batch.extend(upgraded);
         }
         batch.extend(self.new_device_notice(&found, attempt, now)?);
         let entry = Entry::new(Event::SignedIn).account(found.id);
@@ -68,16 +72,16 @@ impl SignIn<'_> {
             security_version: found.security_version,
             batch,
         };
-        self.end_somebody_elses_session(&found, attempt).await?;
         let started = self.auth.sessions().start(proof, Door::Api, &attempt.client).await;
         let started = match started {
             Ok(started) => started,
             Err(WriteError::Conflict { .. }) => {
-                self.auth.limits().take_back(compared.subject).await?;
+                self.auth.limits().take_back(compared.reserved).await?;
                 return Err(SignInError::Busy { retry_after: START_AGAIN });
             }
             Err(WriteError::Internal(cause)) => return Err(cause.into()),
         };
+        self.end_somebody_elses_session(&found, attempt).await?;
         self.auth.messages().wake();
         self.signed_in(&found, started).await
     }
@@ -88,7 +92,7 @@ impl SignIn<'_> {
         Ok(Step::SignedIn(Box::new(SignedIn {
             account: (*account).clone(),
             started,
-            device: self.auth.limits().new_device(found.id),
+            device: self.auth.limits().new_device(found.device_owner()),
             device_lifetime: DEVICE_LIFETIME,
         })))
     }
@@ -117,7 +121,7 @@ impl SignIn<'_> {
         let is_known = found.is_known_network
             || found.last_sign_in_at.is_none()
             || found.email_verified_at.is_none()
-            || self.auth.limits().knows_device(found.id, &attempt.client);
+            || self.auth.limits().knows_device(found.device_owner(), &attempt.client);
         if is_known {
             return Ok(None);
         }
@@ -137,7 +141,9 @@ impl SignIn<'_> {
     ) -> Result<(), InternalError> {
         let Some(cookie) = &attempt.previous_cookie else { return Ok(()) };
         let now = self.auth.clock().now();
-        let Ok(claims) = self.auth.tokens().read_refresh(cookie, now) else { return Ok(()) };
+        let Ok(claims) = self.auth.tokens().read_refresh(cookie.reveal(), now) else {
+            return Ok(());
+        };
         if claims.account != found.id {
             let sessions = self.auth.sessions();
             sessions.end_replaced(claims.account, claims.session, &attempt.client).await?;

@@ -40,7 +40,7 @@ impl SignIn<'_> {
         let account = &claim.account;
         let mut batch = Batch::new();
         batch.add(self.auth.one_time_codes().consume(&claim.link, now));
-        batch.add(accounts::changed(account.id, account.security_version));
+        batch.add(accounts::changed_while_unproven(account.id, account.security_version));
         batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
         batch.extend(self.welcome(account, now)?);
         let entry = Entry::new(Event::EmailVerified).account(account.id);
@@ -56,7 +56,8 @@ impl SignIn<'_> {
         let account = &claim.account;
         let mut batch = Batch::new();
         batch.add(self.auth.one_time_codes().consume(&claim.link, now));
-        batch.append(self.closing(account, now));
+        batch.add(accounts::changed_while_unproven(account.id, account.security_version));
+        batch.append(self.closing(account, account.security_version + 1, now));
         let entry = Entry::new(Event::AccountClosed).account(account.id);
         let entry = entry.details(serde_json::json!({ "because": "disowned" }));
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
@@ -110,10 +111,10 @@ impl SignIn<'_> {
     }
 
     /// The statements that close an account; sessions are ended by the caller's last ones.
-    pub(super) fn closing(&self, account: &Candidate, now: Timestamp) -> Batch {
+    pub(super) fn closing(&self, account: &Candidate, version: i64, now: Timestamp) -> Batch {
         let codes = self.auth.one_time_codes();
         let mut batch = Batch::new();
-        batch.add(accounts::close(account.id, account.security_version, now));
+        batch.add(accounts::close(account.id, version, now));
         batch.add(self.auth.passwords().remove(account.id));
         batch.add(codes.void(account.id, Purpose::VerifyEmail));
         batch.add(codes.void(account.id, Purpose::ResetPassword));

@@ -23,14 +23,17 @@ impl SignIn<'_> {
         format!("{}/reset-password?token={}", self.auth.settings().pages_url(), token.reveal())
     }
 
-    /// Queues a notice to an account's address; nothing where it has none.
+    /// Queues a notice to an account's address; nothing where it has none, or where nobody has
+    /// proven it: whoever signs up with a stranger's address must not make us write to them
+    /// again and again (attack B21).
     pub(super) fn notice(
         &self,
         found: &Candidate,
         message: &Message,
         now: Timestamp,
     ) -> Result<Option<Statement>, InternalError> {
-        let Some(email) = &found.email else { return Ok(None) };
+        let proven = found.email.as_ref().filter(|_| found.email_verified_at.is_some());
+        let Some(email) = proven else { return Ok(None) };
         self.auth.messages().queue(email, message, now, now.plus(NOTICE_LIFETIME)).map(Some)
     }
 }

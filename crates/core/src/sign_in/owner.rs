@@ -1,5 +1,5 @@
-//! What somebody signed in does to their own account. Each asks for the password again
-//! (ASVS 7.5.1), counted like a sign-in.
+//! What somebody signed in does to their own account. Changing the password and closing the
+//! account ask for the password again (ASVS 7.5.1), counted like a sign-in.
 
 use std::time::Duration;
 
@@ -54,12 +54,22 @@ impl SignIn<'_> {
         new: &Token,
         client: &Client,
     ) -> Result<(), OwnerError> {
-        let (account, right) = self.prove_again(present, current, client).await?;
-        let hash = self.new_hash(&account, new, client).await?;
+        let account = self.myself(present).await?;
+        // First what costs nothing: a refused wish must not count as a failed attempt.
+        let about = account.about();
+        self.auth.passwords().check_new(new, &about).map_err(OwnerError::Password)?;
+        let right = self.prove_again(&account, current, client).await?;
+        let hash = match self.new_hash(&account, new, client).await {
+            Ok(hash) => hash,
+            Err(error) => {
+                self.auth.limits().take_back(right.reserved).await?;
+                return Err(error.into());
+            }
+        };
         let now = self.auth.clock().now();
         let mut batch = Batch::new();
         batch.add(accounts::changed(account.id, account.security_version));
-        batch.add(self.auth.limits().give_back(right.subject));
+        batch.add(self.auth.limits().give_back(right.reserved));
         batch.add(self.auth.passwords().store(account.id, &hash, now)?);
         batch.add(self.auth.one_time_codes().void(account.id, Purpose::ResetPassword));
         batch.extend(self.password_changed_notice(&account, client, now)?);
@@ -69,7 +79,7 @@ impl SignIn<'_> {
         let sessions = self.auth.sessions();
         let reason = EndReason::PasswordChanged;
         batch.append(sessions.end_all_statements(account.id, except, reason, now));
-        self.write_act(batch).await
+        self.write_proven_act(batch, &right).await
     }
 
     /// Ends all other sessions of somebody signed in. Sign-ins that are still hashing do not
@@ -100,29 +110,38 @@ impl SignIn<'_> {
         password: &Token,
         client: &Client,
     ) -> Result<(), OwnerError> {
-        let (account, right) = self.prove_again(present, password, client).await?;
+        let account = self.myself(present).await?;
+        let right = self.prove_again(&account, password, client).await?;
         let now = self.auth.clock().now();
-        let mut batch = self.closing(&account, now);
-        batch.add(self.auth.limits().give_back(right.subject));
+        let mut batch = self.closing(&account, account.security_version, now);
+        batch.add(self.auth.limits().give_back(right.reserved));
         batch.extend(self.notice(&account, &Message::AccountClosed { at: now }, now)?);
         let entry = Entry::new(Event::AccountClosed).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         let sessions = self.auth.sessions();
         batch.append(sessions.end_all_statements(account.id, None, EndReason::AccountClosed, now));
-        self.write_act(batch).await
+        self.write_proven_act(batch, &right).await
     }
 
     async fn prove_again(
         &self,
-        present: &Present,
+        account: &Candidate,
         password: &Token,
         client: &Client,
-    ) -> Result<(Candidate, Compared), OwnerError> {
-        let account = self.myself(present).await?;
+    ) -> Result<Compared, OwnerError> {
         let identifier = account.email_key.clone().unwrap_or_else(|| account.id.to_string());
         self.auth.passwords().admit(client.network()).map_err(SignInError::from)?;
-        let right = self.check_password(Some(&account), &identifier, password, client).await?;
-        Ok((account, right.ok_or(OwnerError::WrongPassword)?))
+        let right = self.check_password(Some(account), &identifier, password, client).await?;
+        right.ok_or(OwnerError::WrongPassword)
+    }
+
+    /// Writes an act after a right password; one that is overtaken does not count as a failure.
+    async fn write_proven_act(&self, batch: Batch, right: &Compared) -> Result<(), OwnerError> {
+        let written = self.write_act(batch).await;
+        if written.is_err() {
+            self.auth.limits().take_back(right.reserved).await?;
+        }
+        written
     }
 
     async fn myself(&self, present: &Present) -> Result<Candidate, OwnerError> {

@@ -6,6 +6,7 @@ use crate::accounts::{self, Email};
 use crate::audit::{Entry, Event};
 use crate::client::Client;
 use crate::database::Batch;
+use crate::limits::MailKind;
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
@@ -15,12 +16,12 @@ impl SignIn<'_> {
     /// Mails a link to choose a new password. Known and unknown addresses look alike: the same
     /// answer after one batch.
     pub async fn forgot_password(&self, email: &Email, client: &Client) -> Result<(), LinkError> {
-        self.auth.limits().admit_mail(client.network(), email.key())?;
+        let limits = self.auth.limits();
+        limits.admit_mail(MailKind::Reset, client.network(), email.key())?;
         let now = self.auth.clock().now();
         let found = self.find_by_email(email, client).await?;
         let mut batch = Batch::new();
-        batch.add(self.auth.limits().count_mail(email.key(), now));
-        let mut entry = Entry::new(Event::PasswordResetRequested).network(client.network());
+        batch.add(limits.count_mail(MailKind::Reset, email.key(), now));
         if let Some(found) = found.filter(super::store::Candidate::is_active) {
             let link = self.auth.one_time_codes().new_link(
                 &LinkFor {
@@ -36,9 +37,11 @@ impl SignIn<'_> {
             let mail = Message::ResetPassword { link: self.reset_link(&link.token) };
             batch.add(link.statement);
             batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
-            entry = entry.account(found.id);
+            // Of addresses nobody has there is nothing to tell: their entries would only let
+            // strangers fill the table (attack H10).
+            let entry = Entry::new(Event::PasswordResetRequested).account(found.id);
+            batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         }
-        batch.add(entry.statement(now, self.auth.random()));
         self.write_uniformly(batch).await?;
         Ok(())
     }
@@ -56,14 +59,16 @@ impl SignIn<'_> {
         password: &Token,
         client: &Client,
     ) -> Result<(), LinkError> {
-        let claim = self.reset_claim(token).await?;
-        let hash = self.new_hash(&claim.account, password, client).await?;
+        let Claim { link, mut account } = self.reset_claim(token).await?;
+        let hash = self.new_hash(&account, password, client).await?;
         let now = self.auth.clock().now();
-        let account = &claim.account;
+        // The link has come out of the mailbox: its owner may be told.
+        account.email_verified_at.get_or_insert(now);
+        let account = &account;
         let mut batch = Batch::new();
-        batch.add(self.auth.one_time_codes().consume(&claim.link, now));
+        batch.add(self.auth.one_time_codes().consume(&link, now));
         batch.add(accounts::changed(account.id, account.security_version));
-        batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
+        batch.add(accounts::mark_email_verified(account.id, &link.target_key, now));
         batch.extend(self.password_changed_notice(account, client, now)?);
         let entry = Entry::new(Event::PasswordReset).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));

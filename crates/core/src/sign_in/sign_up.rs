@@ -11,7 +11,7 @@ use crate::credentials::password::{GateError, PasswordProblem, StoredHash};
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::AccountId;
-use crate::limits::TooMany;
+use crate::limits::{MailKind, TooMany};
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
@@ -39,7 +39,7 @@ pub struct SignUp {
 #[derive(Debug, Clone)]
 pub struct SignedUp {
     /// What the contract's `verification_token` shows: a decoy, in development the real one.
-    pub shown_token: String,
+    pub shown_token: Token,
     /// Cookie by which the verification page knows the browser that signed up.
     pub browser: Token,
     /// How long that cookie may be kept: as long as the link lives.
@@ -237,11 +237,13 @@ impl SignIn<'_> {
             Err(WriteError::Internal(cause)) => return Err(cause),
         }
         messages.wake();
-        let shown = self.auth.settings().development.then(|| link.token.reveal().to_owned());
+        let shown = self.auth.settings().development.then_some(link.token);
         Ok(Some(self.answer(shown, browser)))
     }
 
-    /// Neutral sign-up with a taken address: the owner is told, the caller sees no difference.
+    /// Neutral sign-up with a taken address: the owner is told, the caller sees no difference. The
+    /// wished name is kept as long as that of an account nobody proves, or a second sign-up with
+    /// it would tell what became of the first.
     async fn pretend(&self, wish: &SignUp, owner: &str) -> Result<SignedUp, SignUpError> {
         let now = self.auth.clock().now();
         let page = format!("{}/reset-password", self.auth.settings().pages_url());
@@ -249,7 +251,8 @@ impl SignIn<'_> {
         let lifetime = Purpose::VerifyEmail.lifetime();
         let messages = self.auth.messages();
         let mut batch = Batch::new();
-        batch.add(self.auth.limits().count_mail(wish.email.key(), now));
+        let kind = MailKind::AlreadyRegistered;
+        batch.add(self.auth.limits().count_mail(kind, wish.email.key(), now));
         // To the address as its owner typed it: what the asker typed may be another mailbox.
         batch.add(messages.queue(owner, &mail, now, now.plus(lifetime))?);
         match self.auth.database().write(batch).await {
@@ -257,14 +260,36 @@ impl SignIn<'_> {
             Ok(_) | Err(WriteError::Conflict { .. }) => {}
             Err(WriteError::Internal(cause)) => return Err(cause.into()),
         }
+        self.keep_name(wish, now).await?;
         messages.wake();
         Ok(self.answer(None, self.auth.random().token()))
     }
 
-    fn answer(&self, real_token: Option<String>, browser: Token) -> SignedUp {
+    /// An account that has a name and nothing else; nobody can sign in to it.
+    async fn keep_name(&self, wish: &SignUp, now: Timestamp) -> Result<(), InternalError> {
+        let Some(name) = &wish.username else { return Ok(()) };
+        let row = NewRow {
+            id: AccountId::new(now, self.auth.random()),
+            number: self.new_number(),
+            email: None,
+            email_verified_at: None,
+            username: Some((name.as_typed(), name.key())),
+            role: &self.auth.settings().accounts.default_role,
+            is_staff: false,
+            is_superuser: false,
+            created_at: now,
+            created_from: &whereabouts(&wish.client),
+        };
+        match self.auth.database().write(accounts::insert(&row).into()).await {
+            Ok(_) | Err(WriteError::Conflict { .. }) => Ok(()),
+            Err(WriteError::Internal(cause)) => Err(cause),
+        }
+    }
+
+    fn answer(&self, real_token: Option<Token>, browser: Token) -> SignedUp {
         let decoy = || uuid::Builder::from_random_bytes(self.auth.random().bytes()).into_uuid();
         SignedUp {
-            shown_token: real_token.unwrap_or_else(|| decoy().to_string()),
+            shown_token: real_token.unwrap_or_else(|| Token::new(decoy().to_string())),
             browser,
             browser_lifetime: Purpose::VerifyEmail.lifetime(),
         }

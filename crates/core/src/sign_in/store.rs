@@ -3,6 +3,7 @@
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
 use crate::ids::AccountId;
+use crate::limits::DeviceOwner;
 use crate::time::Timestamp;
 
 /// An account that somebody claims to be, with what its proof is compared with.
@@ -20,6 +21,7 @@ pub(super) struct Candidate {
     pub(super) disabled_at: Option<Timestamp>,
     pub(super) deleted_at: Option<Timestamp>,
     pub(super) sealed_hash: Option<Vec<u8>>,
+    pub(super) password_changed_at: Option<Timestamp>,
     /// Whether a session of this account began in the asking network; only by address.
     pub(super) is_known_network: bool,
 }
@@ -28,6 +30,11 @@ impl Candidate {
     /// Whether it may sign in at all.
     pub(super) fn is_active(&self) -> bool {
         self.disabled_at.is_none() && self.deleted_at.is_none()
+    }
+
+    /// The account as its known-device cookies are bound to it.
+    pub(super) fn device_owner(&self) -> DeviceOwner {
+        DeviceOwner { account: self.id, password_changed_at: self.password_changed_at }
     }
 
     /// What its owner is called in mails.
@@ -46,7 +53,7 @@ pub(super) fn find_by_email(email_key: &str, network: &str) -> Statement {
     Statement::new(
         "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
                 a.security_version, a.created_at, a.created_from, a.last_sign_in_at,
-                a.disabled_at, a.deleted_at, p.sealed_hash,
+                a.disabled_at, a.deleted_at, p.sealed_hash, p.changed_at,
                 EXISTS (SELECT 1 FROM sessions s
                          WHERE s.account_id = a.id AND s.network = $2)
            FROM accounts a
@@ -61,7 +68,7 @@ pub(super) fn find_by_id(id: AccountId) -> Statement {
     Statement::new(
         "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
                 a.security_version, a.created_at, a.created_from, a.last_sign_in_at,
-                a.disabled_at, a.deleted_at, p.sealed_hash, FALSE
+                a.disabled_at, a.deleted_at, p.sealed_hash, p.changed_at, FALSE
            FROM accounts a
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.id = $1",
@@ -85,6 +92,7 @@ pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
         disabled_at: row.optional_time(10)?,
         deleted_at: row.optional_time(11)?,
         sealed_hash: row.optional_bytes(12)?,
-        is_known_network: row.bool(13)?,
+        password_changed_at: row.optional_time(13)?,
+        is_known_network: row.bool(14)?,
     })
 }

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::credentials::password::{GateError, PasswordProblem};
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
-use crate::limits::TooMany;
+use crate::limits::{MailKind, TooMany};
 use crate::messages::Message;
 use crate::one_time_codes::{Link, LinkFor, Purpose};
 use crate::ports::Token;
@@ -95,12 +95,13 @@ impl SignIn<'_> {
         email: &Email,
         client: &Client,
     ) -> Result<(), LinkError> {
-        self.auth.limits().admit_mail(client.network(), email.key())?;
+        let limits = self.auth.limits();
+        limits.admit_mail(MailKind::Verification, client.network(), email.key())?;
         let now = self.auth.clock().now();
         let found = self.find_by_email(email, client).await?;
         let waiting = found.filter(|found| found.is_active() && found.email_verified_at.is_none());
         let mut batch = Batch::new();
-        batch.add(self.auth.limits().count_mail(email.key(), now));
+        batch.add(limits.count_mail(MailKind::Verification, email.key(), now));
         if let Some(found) = waiting {
             let link = self.auth.one_time_codes().new_link(
                 &LinkFor {
@@ -166,7 +167,12 @@ impl SignIn<'_> {
                 let account = Some(&claim.account);
                 let right = self.check_password(account, identifier, &password, client).await?;
                 let right = right.ok_or(LinkError::WrongPassword)?;
-                batch.add(self.auth.limits().give_back(right.subject));
+                batch.add(self.auth.limits().give_back(right.reserved));
+                let verified = self.verified(&claim, batch, client).await;
+                if verified.is_err() {
+                    self.auth.limits().take_back(right.reserved).await?;
+                }
+                return verified;
             }
         }
         self.verified(&claim, batch, client).await

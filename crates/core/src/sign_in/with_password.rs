@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::credentials::password::{GateError, StoredHash, Verdict};
 use crate::error::InternalError;
 use crate::ids::AccountId;
-use crate::limits::{LimitError, Subject, TooMany};
+use crate::limits::{LimitError, Reserved, TooMany};
 use crate::ports::Token;
 use crate::time::Timestamp;
 
@@ -22,7 +22,7 @@ pub struct PasswordAttempt {
     pub password: Token,
     /// The refresh cookie the browser sent, if any: a sign-in over somebody else's cookie ends
     /// that session.
-    pub previous_cookie: Option<String>,
+    pub previous_cookie: Option<Token>,
     /// Who asks.
     pub client: Client,
 }
@@ -34,6 +34,7 @@ pub enum SignInError {
     #[error("the identifier or the password is not right")]
     WrongCredentials,
     /// The password is right, but the address must be proven first (`sign_up.require_verified`).
+    /// Never with neutral sign-up, where it would tell that the address was free.
     #[error("the address must be verified first")]
     NotVerified,
     /// Too many failures from this network or for this identifier.
@@ -70,12 +71,27 @@ impl SignIn<'_> {
             tracing::info!(network = %client.network(), "a password sign-in failed");
             return Err(SignInError::WrongCredentials);
         };
-        let waits = self.auth.settings().sign_up.waits_for_verification();
-        if waits && found.email_verified_at.is_none() {
-            self.auth.limits().take_back(compared.subject).await?;
-            return Err(SignInError::NotVerified);
-        }
+        self.refuse_unproven(&found, compared.reserved).await?;
         self.complete(found, compared, &attempt).await
+    }
+
+    /// Where sign-in waits for verification. With neutral sign-up an unproven account looks like
+    /// a wrong password: whoever just registered an address could otherwise tell from the answer
+    /// whether it was taken.
+    async fn refuse_unproven(
+        &self,
+        found: &Candidate,
+        reserved: Reserved,
+    ) -> Result<(), SignInError> {
+        let settings = &self.auth.settings().sign_up;
+        if found.email_verified_at.is_some() || !settings.waits_for_verification() {
+            return Ok(());
+        }
+        if settings.neutral {
+            return Err(SignInError::WrongCredentials);
+        }
+        self.auth.limits().take_back(reserved).await?;
+        Err(SignInError::NotVerified)
     }
 
     /// Compares, or does the same amount of work for nothing. Closed and disabled accounts are
@@ -101,18 +117,19 @@ impl SignIn<'_> {
         client: &Client,
     ) -> Result<Option<Compared>, SignInError> {
         let limits = self.auth.limits();
-        let subject = limits.password_subject(identifier, found.map(|found| found.id), client);
-        limits.reserve(subject).await?;
+        let owner = found.map(Candidate::device_owner);
+        let subject = limits.password_subject(identifier, owner, client);
+        let reserved = limits.reserve(subject).await?;
         let stored = found.map(|found| self.stored_hash(found)).transpose()?.flatten();
         let passwords = self.auth.passwords();
         let compared = passwords
             .check_or_pretend(stored.as_ref(), password, identifier, client.network())
             .await;
         if compared.is_err() {
-            limits.take_back(subject).await?;
+            limits.take_back(reserved).await?;
         }
         Ok(match compared? {
-            Verdict::Right { upgrade } => Some(Compared { subject, upgrade }),
+            Verdict::Right { upgrade } => Some(Compared { reserved, upgrade }),
             Verdict::Wrong => None,
         })
     }
@@ -146,8 +163,8 @@ impl SignIn<'_> {
 
 /// A password that was right.
 pub(super) struct Compared {
-    /// Whose failures are forgotten now.
-    pub(super) subject: Subject,
+    /// The attempt that was counted as failed: given back, or taken back when it leads nowhere.
+    pub(super) reserved: Reserved,
     /// Whether the stored hash should be made anew.
     pub(super) upgrade: bool,
 }

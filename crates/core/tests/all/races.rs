@@ -123,13 +123,15 @@ async fn no_session_outlives_a_disabling() {
             let sign_ins = begin_sign_ins(&test, &device, PASSWORD);
             pause(round).await;
             test.auth.accounts().disable(&ada).await.unwrap();
-            for ended in finish(sign_ins).await {
+            let ended = finish(sign_ins).await;
+            // Enabled again, only what was really ended stays dead.
+            test.auth.accounts().enable(&ada).await.unwrap();
+            for ended in ended {
                 tally.count(&ended);
                 if let Ok(signed_in) = ended {
                     assert!(!is_live(&test, &signed_in).await, "round {round}");
                 }
             }
-            test.auth.accounts().enable(&ada).await.unwrap();
             an_hour_later(&test, &device, PASSWORD).await;
         }
         tally.assert_raced();
@@ -199,6 +201,37 @@ async fn no_session_that_was_proven_before_outlives_ending_all_others() {
             test.auth.sign_in().end_other_sessions(&present, &test.stranger()).await.unwrap();
             assert_eq!(test.auth.sessions().list(present.account.id).await.unwrap().len(), 1);
             owner = an_hour_later(&test, &owner.device, PASSWORD).await;
+        }
+        tally.assert_raced();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_outlives_a_reset() {
+    each_auth(async |plain| {
+        let test = slower(&plain).await;
+        test.verified_account(ADA).await;
+        let mut device = test.sign_in(ADA, PASSWORD).await.device;
+        let mut password = PASSWORD.to_owned();
+        let mut tally = Tally::default();
+        for round in 0..ROUNDS {
+            let client = test.stranger();
+            test.auth.sign_in().forgot_password(&address(ADA), &client).await.unwrap();
+            test.deliver().await;
+            let link = test.inbox.latest_about(ADA, "Choose").token();
+            let next = secret(&format!("chosen in round {round}"));
+            let sign_ins = begin_sign_ins(&test, &device, &password);
+            pause(round).await;
+            test.auth.sign_in().reset_password(&link, &next, &client).await.unwrap();
+            for ended in finish(sign_ins).await {
+                tally.count(&ended);
+                if let Ok(signed_in) = ended {
+                    assert!(!is_live(&test, &signed_in).await, "round {round}");
+                }
+            }
+            next.reveal().clone_into(&mut password);
+            device = an_hour_later(&test, &device, &password).await.device;
         }
         tally.assert_raced();
     })

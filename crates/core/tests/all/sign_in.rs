@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ironlatch_core::accounts::AccountRef;
+use ironlatch_core::accounts::{AccountRef, Username};
 use ironlatch_core::client::Client;
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
@@ -489,15 +489,163 @@ async fn neutral_sign_up_answers_alike_and_tells_only_the_owner() {
         };
         let taken = test.auth.sign_in().sign_up(wish(ADA)).await.unwrap();
         let free = test.auth.sign_in().sign_up(wish("eve@example.com")).await.unwrap();
-        assert_eq!(taken.shown_token.len(), free.shown_token.len());
+        assert_eq!(taken.shown_token.reveal().len(), free.shown_token.reveal().len());
         assert_eq!(taken.browser.reveal().len(), free.browser.reveal().len());
         test.deliver().await;
         let _ = test.inbox.latest_about(ADA, "already");
-        let unverified = test.try_sign_in("eve@example.com", PASSWORD).await;
-        assert!(matches!(unverified, Err(SignInError::NotVerified)), "waits for verification");
-        let wrong = test.try_sign_in("eve@example.com", "wrong password").await;
-        assert!(matches!(wrong, Err(SignInError::WrongCredentials)), "A08: told only with proof");
+        // Whoever has just registered both must not learn by signing in which one was taken.
+        for email in ["eve@example.com", ADA] {
+            let other = "the password of that wish";
+            let password = if email == ADA { other } else { PASSWORD };
+            let answer = test.try_sign_in(email, password).await;
+            assert!(matches!(answer, Err(SignInError::WrongCredentials)), "{email}: {answer:?}");
+        }
         test.sign_in(ADA, PASSWORD).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn neutral_sign_up_keeps_the_wished_name_whatever_became_of_the_address() {
+    each_auth(async |plain| {
+        let test = plain.node_with(|settings| settings.sign_up.neutral = true).await;
+        test.verified_account(ADA).await;
+        let wish = |email: &str, name: &str| SignUp {
+            username: Some(Username::parse(name).unwrap()),
+            email: address(email),
+            password: secret(PASSWORD),
+            client: test.stranger(),
+        };
+        let sign_in = test.auth.sign_in();
+        sign_in.sign_up(wish(ADA, "taken-address")).await.unwrap();
+        sign_in.sign_up(wish("free@example.com", "free-address")).await.unwrap();
+        for (email, name) in [("a@example.com", "taken-address"), ("b@example.com", "free-address")]
+        {
+            let second = sign_in.sign_up(wish(email, name)).await;
+            let told = matches!(second, Err(SignUpError::Taken { username: true, email: false }));
+            assert!(told, "{name}: {second:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn required_verification_is_told_only_with_the_right_password() {
+    each_auth(async |plain| {
+        let test = plain.node_with(|settings| settings.sign_up.require_verified = true).await;
+        test.sign_up(ADA).await;
+        for _ in 0..6 {
+            let right = test.try_sign_in(ADA, PASSWORD).await;
+            assert!(
+                matches!(right, Err(SignInError::NotVerified)),
+                "no failure to count: {right:?}"
+            );
+        }
+        let wrong = test.try_sign_in(ADA, "wrong password").await;
+        assert!(matches!(wrong, Err(SignInError::WrongCredentials)), "A08");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn asking_for_one_kind_of_mail_does_not_use_up_another() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        test.deliver().await;
+        for _ in 0..20 {
+            let stranger = test.stranger();
+            test.auth.sign_in().resend_verification(&address(ADA), &stranger).await.unwrap();
+        }
+        test.inbox.clear();
+        test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+        test.deliver().await;
+        assert_eq!(test.inbox.to(ADA).len(), 1, "strangers cannot deny the owner's reset");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_network_asks_for_sixty_mails_an_hour_whomever_they_go_to() {
+    each_auth(async |test| {
+        let client = test.stranger();
+        let ask = async |n: usize| {
+            let email = address(&format!("person{n}@example.com"));
+            test.auth.sign_in().forgot_password(&email, &client).await
+        };
+        for n in 0..60 {
+            ask(n).await.unwrap();
+        }
+        assert!(matches!(ask(60).await, Err(LinkError::TooManyAttempts { .. })), "H10, B21");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_nobody_has_proven_gets_no_notices() {
+    each_auth(async |test| {
+        test.sign_up("victim@example.com").await;
+        let mine = test.sign_in("victim@example.com", PASSWORD).await;
+        test.inbox.clear();
+        for n in 0..3 {
+            let (old, new) = match n {
+                0 => (PASSWORD.to_owned(), "password number 1".to_owned()),
+                n => (format!("password number {n}"), format!("password number {}", n + 1)),
+            };
+            change(&test, &mine, &old, &new).await.unwrap();
+        }
+        test.deliver().await;
+        assert_eq!(test.inbox.all().len(), 0, "B21: no mail to a stranger's address");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refused_new_password_is_no_failed_attempt() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let mine = test.sign_in(ADA, PASSWORD).await;
+        for _ in 0..10 {
+            let refused = change(&test, &mine, PASSWORD, "short").await;
+            assert!(matches!(refused, Err(OwnerError::Password(_))), "{refused:?}");
+        }
+        change(&test, &mine, PASSWORD, NEW).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_password_ends_known_device_cookies() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let stolen = test.sign_in(ADA, PASSWORD).await.device;
+        let mine = test.sign_in(ADA, PASSWORD).await;
+        test.clock.advance(seconds(1));
+        change(&test, &mine, PASSWORD, NEW).await.unwrap();
+        for _ in 0..5 {
+            attempt(&test, "wrong password", test.stranger()).await.unwrap_err();
+        }
+        let mut thief = test.stranger();
+        thief.device = Some(stolen);
+        let blocked = attempt(&test, "one more guess", thief).await;
+        assert!(matches!(blocked, Err(SignInError::TooManyAttempts { .. })), "D14");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn closed_accounts_go_after_thirty_days() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let mine = test.sign_in(ADA, PASSWORD).await;
+        let present = test.auth.sessions().check(mine.started.access.reveal()).await.unwrap();
+        let (password, client) = (secret(PASSWORD), test.stranger());
+        test.auth.sign_in().close_account(&present, &password, &client).await.unwrap();
+        test.clock.advance(days(29));
+        assert_eq!(test.auth.accounts().sweep_closed(100).await.unwrap(), 0);
+        test.clock.advance(days(2));
+        assert_eq!(test.auth.accounts().sweep_closed(100).await.unwrap(), 1);
+        let gone = test.auth.accounts().find(&AccountRef::Id(present.account.id)).await.unwrap();
+        assert!(gone.is_none());
     })
     .await;
 }
@@ -554,7 +702,7 @@ async fn a_sign_in_over_somebody_elses_cookie_ends_that_session() {
         let over = PasswordAttempt {
             email: address(ADA),
             password: secret(PASSWORD),
-            previous_cookie: Some(eves.started.refresh_cookie.reveal().to_owned()),
+            previous_cookie: Some(eves.started.refresh_cookie.clone()),
             client: test.stranger(),
         };
         let Step::SignedIn(adas) = test.auth.sign_in().with_password(over).await.unwrap();

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use ironlatch_core::ports::Token;
 use ironlatch_core::sign_in::{PasswordAttempt, SignedIn, Step};
 use serde::Serialize;
 
@@ -34,7 +35,10 @@ pub(crate) async fn submit(
     let attempt = PasswordAttempt {
         email,
         password,
-        previous_cookie: app.cookies().read(&headers, Cookie::Refresh).map(str::to_owned),
+        previous_cookie: app
+            .cookies()
+            .read(&headers, Cookie::Refresh)
+            .map(|cookie| Token::new(cookie.to_owned())),
         client: caller.0,
     };
     let step = app.auth().sign_in().with_password(attempt).await;

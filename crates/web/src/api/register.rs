@@ -45,7 +45,7 @@ pub(crate) async fn submit(
 
     let body = Registered {
         message: "Registered. Please verify email.",
-        verification_token: &made.shown_token,
+        verification_token: made.shown_token.reveal(),
     };
     let mut response = answer::json(StatusCode::CREATED, &body);
     let line =

@@ -165,7 +165,7 @@ async fn a_session_left_for_another_sign_in_says_so() {
         let over = PasswordAttempt {
             email: address(ADA),
             password: Token::new(PASSWORD.to_owned()),
-            previous_cookie: Some(left.refresh_cookie.reveal().to_owned()),
+            previous_cookie: Some(left.refresh_cookie.clone()),
             client: test.stranger(),
         };
         test.auth.sign_in().with_password(over).await.expect("Ada gets in");
