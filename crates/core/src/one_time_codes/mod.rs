@@ -10,6 +10,8 @@ mod store;
 
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
+
 use crate::Auth;
 use crate::database::{Statement, WriteError};
 use crate::error::InternalError;
@@ -142,6 +144,12 @@ impl OneTimeCodes<'_> {
         let now = self.auth.clock().now();
         let swept = self.auth.database().write_returning(store::sweep(now, limit)).await;
         Ok(swept.map_err(WriteError::unexpected)?.len())
+    }
+
+    /// What a page's form names its link by: it tells one link from another and opens nothing.
+    #[must_use]
+    pub fn form_name(&self, token: &str) -> String {
+        BASE64URL_NOPAD.encode(&self.auth.secrets().digest("link:form", token.as_bytes()))
     }
 
     fn digest(&self, purpose: Purpose, token: &str) -> [u8; 32] {

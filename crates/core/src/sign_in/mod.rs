@@ -19,6 +19,7 @@ mod with_password;
 
 pub use complete::{SignedIn, Step};
 pub use owner::OwnerError;
+pub use recovery::ResetFacts;
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_password::{PasswordAttempt, SignInError};

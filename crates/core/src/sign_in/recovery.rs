@@ -12,6 +12,13 @@ use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
 use crate::sessions::EndReason;
 
+/// Whose password a reset link is about, for the page to show.
+#[derive(Debug, Clone)]
+pub struct ResetFacts {
+    /// The account's address as its owner typed it.
+    pub address: String,
+}
+
 impl SignIn<'_> {
     /// Mails a link to choose a new password. Known and unknown addresses look alike: the same
     /// answer after one batch.
@@ -47,8 +54,9 @@ impl SignIn<'_> {
     }
 
     /// Whether a reset link would still work; consumes nothing.
-    pub async fn look_at_reset(&self, token: &str) -> Result<(), LinkError> {
-        self.reset_claim(token).await.map(|_| ())
+    pub async fn look_at_reset(&self, token: &str) -> Result<ResetFacts, LinkError> {
+        let claim = self.reset_claim(token).await?;
+        Ok(ResetFacts { address: claim.address().to_owned() })
     }
 
     /// Sets a new password with a mailed link; ends every session. The link also proves the

@@ -37,7 +37,10 @@ pub enum Verification {
     /// It is proven now, or was by this same link a moment ago.
     Verified,
     /// The link is good and this is the browser that signed up: one click proves it.
-    Ready,
+    Ready {
+        /// The address, as the account has it.
+        address: String,
+    },
     /// The link is good, but the browser is another one: password, "this was me" or "not me".
     NeedsMore(SignUpFacts),
 }
@@ -45,6 +48,8 @@ pub enum Verification {
 /// When and from where an account was made, for its address's owner to judge.
 #[derive(Debug, Clone)]
 pub struct SignUpFacts {
+    /// The address, as it was typed.
+    pub address: String,
     /// When.
     pub at: Timestamp,
     /// From where: network and browser, in words.
@@ -86,6 +91,13 @@ pub enum LinkError {
 pub(super) struct Claim {
     pub(super) link: Link,
     pub(super) account: Candidate,
+}
+
+impl Claim {
+    /// The address the link is about, as the account has it.
+    pub(super) fn address(&self) -> &str {
+        self.account.email.as_deref().unwrap_or(&self.link.target_key)
+    }
 }
 
 impl SignIn<'_> {
@@ -160,7 +172,7 @@ impl SignIn<'_> {
             Evidence::ContractJson => {}
             Evidence::Browser(browser) => match self.look(&claim, browser.as_ref()) {
                 Verification::NeedsMore(facts) => return Ok(Verification::NeedsMore(facts)),
-                Verification::Ready | Verification::Verified => {}
+                Verification::Ready { .. } | Verification::Verified => {}
             },
             Evidence::Password(password) => {
                 let identifier = &claim.link.target_key;
@@ -207,9 +219,10 @@ impl SignIn<'_> {
         let is_same = browser.is_some_and(|browser| codes.is_same_browser(&claim.link, browser));
         // Nothing can be lost of an account whose address is proven already.
         if is_same || claim.account.email_verified_at.is_some() {
-            return Verification::Ready;
+            return Verification::Ready { address: claim.address().to_owned() };
         }
         Verification::NeedsMore(SignUpFacts {
+            address: claim.address().to_owned(),
             at: claim.account.created_at,
             from: claim.account.created_from.clone(),
             has_password: claim.account.sealed_hash.is_some(),

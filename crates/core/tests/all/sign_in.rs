@@ -136,7 +136,7 @@ async fn the_sign_up_browser_proves_with_one_click_and_keeps_everything() {
         let token = test.inbox.latest(ADA).token();
         let sign_in = test.auth.sign_in();
         let seen = sign_in.look_at_verification(&token, Some(&signed_up.browser)).await.unwrap();
-        assert!(matches!(seen, Verification::Ready));
+        assert!(matches!(seen, Verification::Ready { address } if address == ADA));
         let browser = Evidence::Browser(Some(signed_up.browser.clone()));
         let done = sign_in.verify_email(&token, browser, &test.stranger()).await.unwrap();
         assert!(matches!(done, Verification::Verified));

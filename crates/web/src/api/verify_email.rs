@@ -39,7 +39,7 @@ pub(crate) async fn consume(
         Verification::Verified => {
             Ok(answer::json(StatusCode::OK, &Message { message: "Email verified" }))
         }
-        Verification::Ready | Verification::NeedsMore(_) => Err(Problem::InvalidLink),
+        Verification::Ready { .. } | Verification::NeedsMore(_) => Err(Problem::InvalidLink),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::api::verify_email::token_in;
 use crate::app::App;
 use crate::problem::Problem;
 use crate::request::cookies::Cookie;
+use crate::request::fields::Fields;
 
 /// What a page's handler gives; a problem becomes a page of its own.
 type PageResult = Result<Response, Problem>;
@@ -118,6 +119,39 @@ fn product(app: &App) -> &str {
 
 fn least_password_length(app: &App) -> usize {
     app.auth().settings().passwords.least_length
+}
+
+/// The link that a page is about, as its forms carry it.
+struct About {
+    /// The account's address in full, for password managers.
+    address: String,
+    /// Enough of it for its owner to know it, too little for whoever looks on.
+    masked: String,
+    /// What the forms name the link by. The cookie holds the last link that was opened, by
+    /// whatever site opened it; a form acts on the link it was shown for.
+    link: String,
+}
+
+impl About {
+    fn new(app: &App, token: &str, address: String) -> Self {
+        let masked = masked(&address);
+        Self { address, masked, link: app.auth().one_time_codes().form_name(token) }
+    }
+}
+
+/// Said when another link was opened after the form was shown.
+const OTHER_LINK: &str = "Another link was opened in this browser meanwhile. This page shows \
+                          that one: look at the address before you go on.";
+
+/// Whether the form was shown for the link that the cookie holds now.
+fn is_about(app: &App, fields: &mut Fields, token: &str) -> bool {
+    fields.text("link").is_some_and(|link| link == app.auth().one_time_codes().form_name(token))
+}
+
+fn masked(address: &str) -> String {
+    let (name, host) = address.rsplit_once('@').unwrap_or((address, ""));
+    let first: String = name.chars().take(1).collect();
+    format!("{first}•••@{host}")
 }
 
 /// Where the browser stands with a link.

@@ -8,8 +8,8 @@ use ironlatch_core::client::Client;
 use ironlatch_core::sign_in::LinkError;
 
 use super::{
-    Arrival, PageResult, arrive, done, least_password_length, notice, page, password_sentence,
-    product,
+    About, Arrival, OTHER_LINK, PageResult, arrive, done, is_about, least_password_length, notice,
+    page, password_sentence, product,
 };
 use crate::app::App;
 use crate::problem::{Explain, Problem};
@@ -22,8 +22,17 @@ use crate::request::fields::Fields;
 #[template(path = "reset.html")]
 struct Form<'a> {
     product: &'a str,
+    about: About,
     least: usize,
     problem: Option<String>,
+}
+
+/// Nobody came with a link: the way to one.
+#[derive(Template)]
+#[template(path = "reset_ask.html")]
+struct Ask<'a> {
+    product: &'a str,
+    problem: Option<&'a str>,
 }
 
 /// A link that does not work, and the way to a new one.
@@ -31,16 +40,17 @@ struct Form<'a> {
 #[template(path = "reset_again.html")]
 struct Again<'a> {
     product: &'a str,
-    email: String,
-    problem: Option<String>,
 }
 
-/// Shows the form, or the way to a new link. Consumes nothing.
+/// Shows the form, or the way to a link. Consumes nothing.
 pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
     match arrive(&app, &uri, &headers, Cookie::ResetLink, "reset-password") {
         Arrival::Redirect(response) => response,
         Arrival::Here(token) => {
-            let shown = question(&app, token.as_deref()).await;
+            let shown = match token {
+                Some(token) => form(&app, &token, None).await,
+                None => ask(&app, None),
+            };
             shown.unwrap_or_else(|problem| super::problem(&app, &problem))
         }
     }
@@ -65,15 +75,20 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
         return send_again(app, client, fields).await;
     }
     let Some(token) = app.cookies().read(headers, Cookie::ResetLink) else {
-        return ask_again(app, None);
+        return ask_again(app);
     };
+    if !is_about(app, &mut fields, token) {
+        return form(app, token, Some(OTHER_LINK.to_owned())).await;
+    }
     let Some(password) = fields.secret("new_password") else {
-        return form(app, Some("Type a new password.".to_owned()));
+        return form(app, token, Some("Type a new password.".to_owned())).await;
     };
     match app.auth().sign_in().reset_password(token, &password, client).await {
         Ok(()) => done(app, Cookie::ResetLink, "Your password is changed", DONE),
-        Err(LinkError::Password(problem)) => form(app, Some(password_sentence(problem))),
-        Err(LinkError::Invalid) => ask_again(app, None),
+        Err(LinkError::Password(problem)) => {
+            form(app, token, Some(password_sentence(problem))).await
+        }
+        Err(LinkError::Invalid) => ask_again(app),
         Err(
             error @ (LinkError::WrongPassword
             | LinkError::TooManyAttempts { .. }
@@ -86,27 +101,31 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
 const DONE: &str = "Everybody was signed out. Go back and sign in with the new password.";
 const ON_ITS_WAY: &str = "If an account has this address, a mail with a new link is on its way.";
 
-async fn question(app: &App, token: Option<&str>) -> PageResult {
-    let Some(token) = token else { return ask_again(app, None) };
-    match app.auth().sign_in().look_at_reset(token).await {
-        Ok(()) => form(app, None),
-        Err(LinkError::Invalid) => ask_again(app, None),
-        Err(error) => Err(error.explain(app.now())),
-    }
-}
-
-fn form(app: &App, problem: Option<String>) -> PageResult {
+/// The form of a link that works.
+async fn form(app: &App, token: &str, problem: Option<String>) -> PageResult {
+    let facts = match app.auth().sign_in().look_at_reset(token).await {
+        Ok(facts) => facts,
+        Err(LinkError::Invalid) => return ask_again(app),
+        Err(error) => return Err(error.explain(app.now())),
+    };
+    let about = About::new(app, token, facts.address);
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    page(status, &Form { product: product(app), least: least_password_length(app), problem })
+    let least = least_password_length(app);
+    page(status, &Form { product: product(app), about, least, problem })
 }
 
-fn ask_again(app: &App, problem: Option<String>) -> PageResult {
-    page(StatusCode::BAD_REQUEST, &Again { product: product(app), email: String::new(), problem })
+fn ask(app: &App, problem: Option<&str>) -> PageResult {
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    page(status, &Ask { product: product(app), problem })
+}
+
+fn ask_again(app: &App) -> PageResult {
+    page(StatusCode::BAD_REQUEST, &Again { product: product(app) })
 }
 
 async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResult {
     let Some(email) = fields.email("email") else {
-        return ask_again(app, Some("This is not an e-mail address.".to_owned()));
+        return ask(app, Some("This is not an e-mail address."));
     };
     let sent = app.auth().sign_in().forgot_password(&email, client).await;
     sent.map_err(|error| error.explain(app.now()))?;

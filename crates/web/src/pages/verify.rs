@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::{
-    Arrival, PageResult, arrive, done, least_password_length, notice, page, password_sentence,
-    product,
+    About, Arrival, OTHER_LINK, PageResult, arrive, done, is_about, least_password_length, notice,
+    page, password_sentence, product,
 };
 use crate::app::App;
 use crate::problem::{Explain, Problem};
@@ -25,6 +25,8 @@ use crate::request::fields::Fields;
 #[template(path = "verify_here.html")]
 struct Here<'a> {
     product: &'a str,
+    about: About,
+    problem: Option<String>,
 }
 
 /// Another browser: when and from where the account was made, and three answers.
@@ -32,6 +34,7 @@ struct Here<'a> {
 #[template(path = "verify_elsewhere.html")]
 struct Elsewhere<'a> {
     product: &'a str,
+    about: About,
     at: String,
     from: String,
     has_password: bool,
@@ -44,6 +47,7 @@ struct Elsewhere<'a> {
 #[template(path = "verify_disown.html")]
 struct Disown<'a> {
     product: &'a str,
+    link: String,
 }
 
 /// A link that does not work, and the way to a new one.
@@ -88,6 +92,9 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
     let Some(token) = app.cookies().read(headers, Cookie::VerifyLink) else {
         return ask_again(app, StatusCode::BAD_REQUEST, String::new(), None);
     };
+    if !is_about(app, &mut fields, token) {
+        return question(app, headers, Some(token), Some(OTHER_LINK.to_owned())).await;
+    }
     let sign_in = app.auth().sign_in();
     let outcome = match act.as_str() {
         "confirm" => {
@@ -107,7 +114,10 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
             let set = sign_in.verify_email_with_new_password(token, &password, client).await;
             set.map(|()| Verification::Verified)
         }
-        "not-me" => return page(StatusCode::OK, &Disown { product: product(app) }),
+        "not-me" => {
+            let link = app.auth().one_time_codes().form_name(token);
+            return page(StatusCode::OK, &Disown { product: product(app), link });
+        }
         "close" => {
             return match sign_in.disown_account(token, client).await {
                 Ok(()) => done(app, Cookie::VerifyLink, "The account is closed", CLOSED),
@@ -118,8 +128,8 @@ async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields
     };
     match outcome {
         Ok(Verification::Verified) => verified(app),
-        Ok(Verification::Ready) => page(StatusCode::OK, &Here { product: product(app) }),
-        Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, None),
+        Ok(Verification::Ready { address }) => here(app, About::new(app, token, address), None),
+        Ok(Verification::NeedsMore(facts)) => elsewhere(app, token, facts, None),
         Err(error) => refused(app, headers, token, error).await,
     }
 }
@@ -152,8 +162,8 @@ async fn question(
     match app.auth().sign_in().look_at_verification(token, browser.as_ref()).await {
         // Shown again, so nothing is cleared: whoever looks may look once more.
         Ok(Verification::Verified) => notice(app, StatusCode::OK, CONFIRMED, THANKS),
-        Ok(Verification::Ready) => page(StatusCode::OK, &Here { product: product(app) }),
-        Ok(Verification::NeedsMore(facts)) => elsewhere(app, facts, problem),
+        Ok(Verification::Ready { address }) => here(app, About::new(app, token, address), problem),
+        Ok(Verification::NeedsMore(facts)) => elsewhere(app, token, facts, problem),
         Err(LinkError::Invalid) => ask_again(app, StatusCode::BAD_REQUEST, String::new(), problem),
         Err(error) => Err(error.explain(app.now())),
     }
@@ -172,7 +182,12 @@ async fn refused(app: &App, headers: &HeaderMap, token: &str, error: LinkError) 
     question(app, headers, Some(token), Some(sentence)).await
 }
 
-fn elsewhere(app: &App, facts: SignUpFacts, problem: Option<String>) -> PageResult {
+fn here(app: &App, about: About, problem: Option<String>) -> PageResult {
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    page(status, &Here { product: product(app), about, problem })
+}
+
+fn elsewhere(app: &App, token: &str, facts: SignUpFacts, problem: Option<String>) -> PageResult {
     let format =
         format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
     let at = OffsetDateTime::from_unix_timestamp(facts.at.seconds()).ok();
@@ -180,6 +195,7 @@ fn elsewhere(app: &App, facts: SignUpFacts, problem: Option<String>) -> PageResu
     let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let question = Elsewhere {
         product: product(app),
+        about: About::new(app, token, facts.address),
         at,
         from: facts.from,
         has_password: facts.has_password,
@@ -207,10 +223,19 @@ async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResul
 mod tests {
     use super::*;
 
+    fn about() -> About {
+        About {
+            address: "<i>@example.com".to_owned(),
+            masked: super::super::masked("<i>@example.com"),
+            link: "link".to_owned(),
+        }
+    }
+
     #[test]
     fn what_a_stranger_chose_is_shown_as_text() {
         let page = Elsewhere {
             product: "<b>Acme</b>",
+            about: about(),
             at: String::new(),
             from: "\"><script>alert(1)</script>".to_owned(),
             has_password: true,
@@ -219,7 +244,7 @@ mod tests {
         };
         let html = page.render().unwrap();
         assert!(!html.contains("<script>"));
-        assert!(!html.contains("<b>Acme"));
+        assert!(!html.contains("<b>Acme") && !html.contains("<i>"));
         assert!(html.contains("&#60;script&#62;"));
     }
 
@@ -227,6 +252,7 @@ mod tests {
     fn without_a_password_nobody_is_asked_for_it() {
         let mut page = Elsewhere {
             product: "Acme",
+            about: about(),
             at: String::new(),
             from: String::new(),
             has_password: false,

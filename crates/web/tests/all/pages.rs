@@ -164,6 +164,106 @@ async fn a_reset_link_sets_a_password_once_and_opens_no_session() {
 }
 
 #[tokio::test]
+async fn a_form_acts_on_the_link_it_was_shown_for_alone() {
+    each_server(async |server| {
+        let forgotten = async |email: &str| {
+            server.verified_account(email).await;
+            let body = json!({ "email": email });
+            server.client().post_json("/api/auth/password/forgot", &body).await.expect(200);
+            server.deliver().await;
+            link(&server, email, "/reset-password")
+        };
+        let own = forgotten("ada@example.com").await;
+        let foreign = forgotten("eve@example.com").await;
+        let mut browser = server.browser();
+        browser.visit(&own).await;
+        assert!(browser.text().contains("a•••@example.com"), "{}", browser.text());
+        let username = "autocomplete=\"username\" value=\"ada@example.com\"";
+        assert!(browser.answer().text().contains(username), "{}", browser.answer().text());
+        // Any site can open a link in another tab; the cookie then holds that one.
+        browser.client().get(&foreign).await.expect(303);
+        browser.fill("new_password", "an entirely new one").submit().await;
+        assert_eq!(browser.status(), 400);
+        assert!(browser.alert().contains("Another link"), "{}", browser.alert());
+        assert!(browser.text().contains("e•••@example.com"), "{}", browser.text());
+        for email in ["ada@example.com", "eve@example.com"] {
+            server.sign_in(email, PASSWORD).await;
+        }
+        browser.visit(&own).await.fill("new_password", "an entirely new one").submit().await;
+        assert_eq!(browser.status(), 200);
+        server.sign_in("ada@example.com", "an entirely new one").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_button_of_a_verification_page_acts_on_another_link() {
+    each_server(async |server| {
+        let foreign = sign_up(&mut server.browser(), "eve").await;
+        let foreign = link(&server, &foreign, "/verify-email");
+        let mut same = server.browser();
+        let email = sign_up(&mut same, "ada").await;
+        let own = link(&server, &email, "/verify-email");
+        same.visit(&own).await;
+        assert!(same.text().contains("a•••@example.com"), "{}", same.text());
+        same.client().get(&foreign).await.expect(303);
+        same.press("Confirm").await;
+        assert_eq!(same.status(), 400);
+        assert!(same.alert().contains("Another link"), "{}", same.alert());
+        assert!(same.text().contains("e•••@example.com"), "{}", same.text());
+
+        let mut other = server.browser();
+        for button in ["Confirm", "Set password and confirm", "Close the account …"] {
+            other.visit(&own).await;
+            other.fill("password", PASSWORD).fill("new_password", "mine and mine alone");
+            other.client().get(&foreign).await.expect(303);
+            other.press(button).await;
+            assert_eq!(other.status(), 400, "{button}");
+        }
+        other.visit(&own).await.press("Close the account …").await;
+        other.client().get(&foreign).await.expect(303);
+        other.press("Yes, it was not me: close it").await;
+        assert_eq!(other.status(), 400);
+        for email in ["ada@example.com", "eve@example.com"] {
+            server.sign_in(email, PASSWORD).await;
+            assert!(server.account(email).await.email_verified_at.is_none());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_link_the_reset_page_asks_for_the_address() {
+    each_server(async |server| {
+        let ada = server.verified_account("ada@example.com").await;
+        let mut browser = server.browser();
+        browser.visit("/reset-password").await;
+        assert_eq!((browser.status(), browser.alert().as_str()), (200, ""));
+        assert!(!browser.text().contains("does not work"), "{}", browser.text());
+        browser.fill("email", "nobody").press("Send a link").await;
+        assert_eq!(
+            (browser.status(), browser.alert().as_str()),
+            (400, "This is not an e-mail address.")
+        );
+        let mut said = Vec::new();
+        for email in ["stranger@example.com", &ada.email] {
+            browser.visit("/reset-password").await.fill("email", email);
+            browser.press("Send a link").await;
+            said.push((browser.status(), browser.text()));
+        }
+        assert_eq!(said[0], said[1], "known and unknown addresses look alike");
+        assert_eq!(said[0].0, 200);
+        server.deliver().await;
+        browser.visit(&link(&server, &ada.email, "/reset-password")).await;
+        browser.fill("new_password", "an entirely new one").submit().await;
+        assert_eq!(browser.status(), 200);
+        browser.visit("/reset-password?token=junk").await;
+        assert_eq!((browser.status(), browser.buttons()), (400, vec!["Send a new link"]));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn pages_load_nothing_from_elsewhere_and_cannot_be_framed() {
     each_server(async |server| {
         let mut browser = server.browser();

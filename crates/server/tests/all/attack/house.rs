@@ -379,8 +379,10 @@ impl Browser<'_> {
         unreachable!("{link} leads nowhere")
     }
 
-    /// Presses a button of a page of ours.
+    /// Presses a button of a page of ours, as the page is at this moment.
     pub(super) fn press(&mut self, path: &str, pairs: &[(&str, &str)]) -> Answer {
+        let link = self.visit(path).form_link().unwrap_or_default();
+        let pairs = &[pairs, &[("link", link.as_str())]].concat();
         let call = Call::post(path)
             .header("Accept", "text/html,*/*;q=0.8")
             .header("Origin", "null")

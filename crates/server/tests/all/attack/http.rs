@@ -129,6 +129,13 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
+    /// What the forms of a page name their link by, if they are about one.
+    pub(super) fn form_link(&self) -> Option<String> {
+        let text = self.text();
+        let (_, after) = text.split_once("name=\"link\" value=\"")?;
+        Some(after.split_once('"')?.0.to_owned())
+    }
+
     /// A text of the body by its key.
     pub(super) fn field(&self, key: &str) -> String {
         self.json()[key].as_str().unwrap_or_default().to_owned()
