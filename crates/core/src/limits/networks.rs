@@ -185,7 +185,7 @@ mod tests {
             counter.admit(key, hand.now()).unwrap();
         }
         assert_eq!(counter.limiter.len(), 3);
-        hand.0.fetch_add(3_600_000_000, Ordering::SeqCst);
+        hand.0.fetch_add(7_200_000_001, Ordering::SeqCst);
         counter.admit(201, hand.now()).unwrap();
         assert_eq!(counter.limiter.len(), 1, "what no longer matters made room");
         counter.admit(201, hand.now()).unwrap_err();
