@@ -175,7 +175,7 @@ fn session_row(session: SessionId, owner: Account, now: Timestamp) -> Statement 
     Statement::new(
         "INSERT INTO sessions (id, account_id, door, amr, auth_time, user_agent, network,
                 cookie_digest, created_at, last_used_at, idle_for, ends_at)
-         VALUES ($1, $2, 'api', 'pwd', $3, 'bench/1', '10.1.0.1', NULL, $3, $3, $4, $5)",
+         VALUES ($1, $2, 'api', 'pwd', $3, 'bench/1', '127.0.0.1', NULL, $3, $3, $4, $5)",
         [
             session.into(),
             owner.id.into(),

@@ -45,7 +45,9 @@ const ROTATE: &str = "
                       AND a.disabled_at IS NULL AND a.deleted_at IS NULL)
  RETURNING generation,
            (SELECT idle_for FROM sessions WHERE id = session_chains.session_id),
-           (SELECT ends_at FROM sessions WHERE id = session_chains.session_id)";
+           (SELECT ends_at FROM sessions WHERE id = session_chains.session_id),
+           (SELECT network || ' ' || later_networks FROM sessions
+             WHERE id = session_chains.session_id)";
 
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     let store = Store::embedded()?;

@@ -170,7 +170,8 @@ impl Auth {
         batch.add(Entry::new(Event::Restored).statement(now, self.random()));
         self.database().write(batch).await.map_err(WriteError::unexpected)?;
         // Access tokens are checked without the database; without their key they end at once.
-        self.tokens().rotate(true).await
+        self.tokens().rotate(true).await?;
+        Ok(())
     }
 
     pub(crate) fn secrets(&self) -> &Secrets {

@@ -25,8 +25,14 @@ pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()
     match command {
         Command::Account(act) => account(act, &opening.for_command().await?).await,
         Command::Keys(Keys::Rotate { compromised }) => {
-            opening.for_command().await?.tokens().rotate(compromised).await?;
-            println!("A new key signs from now on.");
+            let from = opening.for_command().await?.tokens().rotate(compromised).await?;
+            if compromised {
+                println!("A new key signs from now on; what the old ones signed is void.");
+            } else {
+                let from = words(Some(from));
+                println!("A new key is published; every verifier knows it when it begins to sign.");
+                println!("begins at     {from}");
+            }
             Ok(())
         }
         Command::Backup { file } => backup(&file, &opening).await,
@@ -85,26 +91,28 @@ async fn create(act: Account, auth: &Auth) -> anyhow::Result<Found> {
     auth.accounts().find(&AccountRef::Id(id)).await?.context("the account is not there")
 }
 
+/// A moment in words.
+fn words(moment: Option<Timestamp>) -> String {
+    let moment = moment.and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds()).ok());
+    moment.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "never".to_owned())
+}
+
 /// Prints an account, a line a fact.
 fn show(account: &Found) {
-    let at = |moment: Option<Timestamp>| {
-        let moment = moment.and_then(|at| OffsetDateTime::from_unix_timestamp(at.seconds()).ok());
-        moment.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "never".to_owned())
-    };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     println!("id            {}", account.id);
     println!("number        {}", account.number);
     println!("email         {}", text(&account.email));
-    println!("verified      {}", at(account.email_verified_at));
+    println!("verified      {}", words(account.email_verified_at));
     println!("username      {}", text(&account.username));
     println!("role          {}", account.role);
     println!("staff         {}", account.is_staff);
     println!("superuser     {}", account.is_superuser);
     println!("groups        {}", account.groups.join(", "));
-    println!("created       {}", at(Some(account.created_at)));
-    println!("last sign-in  {}", at(account.last_sign_in_at));
-    println!("disabled      {}", at(account.disabled_at));
-    println!("closed        {}", at(account.deleted_at));
+    println!("created       {}", words(Some(account.created_at)));
+    println!("last sign-in  {}", words(account.last_sign_in_at));
+    println!("disabled      {}", words(account.disabled_at));
+    println!("closed        {}", words(account.deleted_at));
 }
 
 async fn backup(file: &Path, opening: &Opening) -> anyhow::Result<()> {

@@ -95,6 +95,7 @@ CREATE TABLE sessions (
     auth_time       BIGINT NOT NULL,
     user_agent      TEXT   NOT NULL,
     network         TEXT   NOT NULL,
+    later_networks  TEXT   NOT NULL DEFAULT '',
     cookie_digest   BYTEA,
     created_at      BIGINT NOT NULL,
     last_used_at    BIGINT NOT NULL,
@@ -141,6 +142,7 @@ CREATE TABLE signing_keys (
     sealed_private BYTEA  NOT NULL,
     public_jwk     TEXT   NOT NULL,
     created_at     BIGINT NOT NULL,
+    signs_from     BIGINT NOT NULL,
     retired_at     BIGINT,
     expires_at     BIGINT
 );

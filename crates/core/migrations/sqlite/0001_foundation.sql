@@ -95,6 +95,7 @@ CREATE TABLE sessions (
     auth_time       INTEGER NOT NULL,
     user_agent      TEXT   NOT NULL,
     network         TEXT   NOT NULL,
+    later_networks  TEXT   NOT NULL DEFAULT '',
     cookie_digest   BLOB,
     created_at      INTEGER NOT NULL,
     last_used_at    INTEGER NOT NULL,
@@ -141,6 +142,7 @@ CREATE TABLE signing_keys (
     sealed_private BLOB  NOT NULL,
     public_jwk     TEXT   NOT NULL,
     created_at     INTEGER NOT NULL,
+    signs_from     INTEGER NOT NULL,
     retired_at     INTEGER,
     expires_at     INTEGER
 ) STRICT;

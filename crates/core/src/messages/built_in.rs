@@ -1,7 +1,7 @@
 //! Our own texts, built into the program.
 
 /// Every file a mail is made of.
-pub(super) const BUILT_IN: [(&str, &str); 26] = [
+pub(super) const BUILT_IN: [(&str, &str); 29] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -22,6 +22,9 @@ pub(super) const BUILT_IN: [(&str, &str); 26] = [
     ("new_device.subject", include_str!("../../templates/mail/new_device.subject")),
     ("new_device.txt", include_str!("../../templates/mail/new_device.txt")),
     ("new_device.html", include_str!("../../templates/mail/new_device.html")),
+    ("new_network.subject", include_str!("../../templates/mail/new_network.subject")),
+    ("new_network.txt", include_str!("../../templates/mail/new_network.txt")),
+    ("new_network.html", include_str!("../../templates/mail/new_network.html")),
     ("token_theft.subject", include_str!("../../templates/mail/token_theft.subject")),
     ("token_theft.txt", include_str!("../../templates/mail/token_theft.txt")),
     ("token_theft.html", include_str!("../../templates/mail/token_theft.html")),

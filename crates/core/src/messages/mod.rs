@@ -48,6 +48,8 @@ pub enum Message {
     PasswordChanged { at: Timestamp, from: String },
     /// A sign-in from a device never seen before on this account.
     NewDevice { at: Timestamp, from: String, device: String },
+    /// A session was used from a network that none of the account's sessions knew.
+    NewNetwork { at: Timestamp, from: String, device: String },
     /// A refresh token was used by two holders; the session was ended.
     TokenTheft { at: Timestamp, from: String },
     /// The account was closed.

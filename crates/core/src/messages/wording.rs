@@ -29,6 +29,7 @@ impl Message {
             Self::Welcome { .. } => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
             Self::NewDevice { .. } => "new_device",
+            Self::NewNetwork { .. } => "new_network",
             Self::TokenTheft { .. } => "token_theft",
             Self::AccountClosed { .. } => "account_closed",
         }
@@ -48,7 +49,7 @@ impl Message {
             Self::PasswordChanged { at, from } | Self::TokenTheft { at, from } => {
                 json!({ "at": moment(*at), "from": whereabouts(from) })
             }
-            Self::NewDevice { at, from, device } => {
+            Self::NewDevice { at, from, device } | Self::NewNetwork { at, from, device } => {
                 json!({ "at": moment(*at), "from": whereabouts(from), "device": harmless(device) })
             }
             Self::AccountClosed { at } => json!({ "at": moment(*at) }),
@@ -56,7 +57,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 8] {
+    pub(super) fn samples() -> [Self; 9] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -67,7 +68,8 @@ impl Message {
             Self::ResetPassword { link },
             Self::Welcome { name: "Sample".to_owned() },
             Self::PasswordChanged { at, from: from.clone() },
-            Self::NewDevice { at, from: from.clone(), device },
+            Self::NewDevice { at, from: from.clone(), device: device.clone() },
+            Self::NewNetwork { at, from: from.clone(), device },
             Self::TokenTheft { at, from },
             Self::AccountClosed { at },
         ]

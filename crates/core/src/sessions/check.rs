@@ -1,20 +1,32 @@
 //! Checking an access token: the hot path, on which nothing is read from the database.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::{CheckError, Present, Sessions};
-use crate::tokens::TokenError;
+use crate::error::InternalError;
+use crate::time::{Timestamp, seconds};
+use crate::tokens::{TokenError, Verified};
 
 /// Seconds within which a token's further uses are not noted again.
 const NOTED_EVERY: i64 = 10;
+/// How often tokens of unknown keys may make this node ask the feed; anybody can make them up.
+const ASKED_EVERY: Duration = seconds(1);
 
 impl Sessions<'_> {
     /// Checks a bearer token: `exp`, key, session, account. Reads no database while its account
     /// is cached.
     pub async fn check(&self, access_token: &str) -> Result<Present, CheckError> {
         let now = self.auth.clock().now();
-        let verified = self.auth.tokens().check_access(access_token, now)?;
+        let verified = self.auth.tokens().check_access(access_token, now);
         if self.must_refuse() {
-            return Err(CheckError::Blind);
+            // What is wrong with a token is said even by a node that hears nothing.
+            return Err(verified.err().map_or(CheckError::Blind, CheckError::Token));
         }
+        let verified = match verified {
+            Err(TokenError::Invalid) => self.check_with_news(access_token, now).await?,
+            verified => verified?,
+        };
         let claims = &verified.claims;
         let state = self.state();
         let standing = state.feed.with(|live| live.standing(claims));
@@ -33,6 +45,31 @@ impl Sessions<'_> {
         if verified.is_use_worth_noting(now, NOTED_EVERY) {
             state.last_use.note(claims.session, now);
         }
-        Ok(Present { claims: std::sync::Arc::clone(claims), account })
+        Ok(Present { claims: Arc::clone(claims), account })
+    }
+
+    /// Looks again at a token whose key this node does not know: another node may have begun to
+    /// sign with it less than a poll ago.
+    async fn check_with_news(
+        &self,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Verified>, CheckError> {
+        let tokens = self.auth.tokens();
+        if !tokens.is_of_unknown_key(access_token, now) {
+            return Err(TokenError::Invalid.into());
+        }
+        self.ask_for_keys(now).await?;
+        Ok(tokens.check_access(access_token, now)?)
+    }
+
+    /// Catches up with the feed, at most once in a while; whoever comes meanwhile waits for it.
+    async fn ask_for_keys(&self, now: Timestamp) -> Result<(), InternalError> {
+        let mut asked_at = self.state().asked_for_keys.lock().await;
+        if asked_at.is_some_and(|then| then <= now && now < then.plus(ASKED_EVERY)) {
+            return Ok(());
+        }
+        *asked_at = Some(now);
+        self.catch_up().await
     }
 }

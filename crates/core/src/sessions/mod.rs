@@ -11,12 +11,14 @@ mod cache;
 mod check;
 mod feed;
 mod last_use;
+mod new_network;
 mod refresh;
 mod revoke;
 mod rotation;
 mod start;
 mod store;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,6 +214,8 @@ pub(crate) struct State {
     feed: feed::Feed,
     accounts: cache::Accounts,
     last_use: last_use::LastUse,
+    /// When a token of an unknown key last made this node ask the feed.
+    asked_for_keys: tokio::sync::Mutex<Option<Timestamp>>,
 }
 
 impl State {
@@ -221,12 +225,13 @@ impl State {
             feed: feed::Feed::new(),
             accounts: cache::Accounts::new(),
             last_use: last_use::LastUse::default(),
+            asked_for_keys: tokio::sync::Mutex::default(),
         }
     }
 }
 
 /// Whatever tokens a sign-out request brought along.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct PresentedTokens<'a> {
     /// From the `Authorization` header.
     pub bearer: Option<&'a str>,
@@ -234,4 +239,15 @@ pub struct PresentedTokens<'a> {
     pub cookie: Option<&'a str>,
     /// From the body's `refresh`.
     pub body: Option<&'a str>,
+}
+
+/// Says only which ones came: refused requests may end in a log.
+impl fmt::Debug for PresentedTokens<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("PresentedTokens")
+            .field("bearer", &self.bearer.is_some())
+            .field("cookie", &self.cookie.is_some())
+            .field("body", &self.body.is_some())
+            .finish()
+    }
 }

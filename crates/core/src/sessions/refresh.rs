@@ -66,7 +66,10 @@ impl Sessions<'_> {
         for _ in 0..TRIES {
             let rotated = self.auth.database().write_returning(store::rotate(&presented)).await;
             if let Some(row) = rotated.map_err(WriteError::unexpected)?.first() {
-                return Ok(self.next(claims, &Rotated::from_row(row)?, now)?);
+                let rotated = Rotated::from_row(row)?;
+                let session = claims.session;
+                self.notice_network(session, &rotated.networks, (client, now)).await;
+                return Ok(self.next(claims, &rotated, now)?);
             }
             let found = self.find_live(&claims, now).await?.ok_or(RefreshError::Invalid)?;
             match row(&presented, &found) {

@@ -6,12 +6,15 @@ use crate::Auth;
 use crate::audit;
 use crate::database::WriteError;
 use crate::error::InternalError;
+use crate::time::Timestamp;
 use crate::tokens::Tokens;
 
 impl Tokens<'_> {
-    /// Makes a new signing key the active one. The old one verifies until its last token has
-    /// expired, or not at all any more when `compromised`. Every node knows within a poll.
-    pub async fn rotate(&self, compromised: bool) -> Result<(), InternalError> {
+    /// Publishes a new signing key and answers when it begins to sign: when those who keep our
+    /// key set must have fetched it. Until then the old one signs, and it verifies until its
+    /// last token has expired. When `compromised`, the new one signs at once and the old one is
+    /// gone. Every node knows within a poll.
+    pub async fn rotate(&self, compromised: bool) -> Result<Timestamp, InternalError> {
         rotate(self.auth, compromised).await
     }
 }
@@ -19,7 +22,7 @@ impl Tokens<'_> {
 impl Sessions<'_> {
     /// Loads the keys and the live set, making the first signing key where there is none (or
     /// none of the configured algorithm). Two nodes that do so at once tell each other: both
-    /// keys are published, and the newer one signs.
+    /// keys are published, and the later one signs.
     pub(crate) async fn open(&self) -> Result<(), InternalError> {
         self.measure_clock().await?;
         self.poll_feed().await?;
@@ -30,13 +33,14 @@ impl Sessions<'_> {
     }
 }
 
-async fn rotate(auth: &Auth, compromised: bool) -> Result<(), InternalError> {
+async fn rotate(auth: &Auth, compromised: bool) -> Result<Timestamp, InternalError> {
     let now = auth.clock().now();
-    let mut batch = auth.tokens().rotation(compromised, now).await?;
+    let (mut batch, signs_from) = auth.tokens().rotation(compromised, now).await?;
     let entry = audit::Entry::new(audit::Event::KeysRotated)
         .details(serde_json::json!({ "compromised": compromised }));
     batch.add(entry.statement(now, auth.random()));
     batch.extend(auth.sessions().tell(Event::Keys, now));
     auth.database().write(batch).await.map_err(WriteError::unexpected)?;
-    auth.sessions().catch_up().await
+    auth.sessions().catch_up().await?;
+    Ok(signs_from)
 }

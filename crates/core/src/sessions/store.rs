@@ -59,7 +59,8 @@ pub(super) fn end_oldest(account: AccountId, most: i64, now: Timestamp) -> State
         "UPDATE sessions SET revoked_at = $2, revoked_because = $4, ends_at = $2
           WHERE id = (SELECT id FROM sessions
                        WHERE account_id = $1 AND revoked_at IS NULL AND ends_at > $2
-                       ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $3)",
+                       ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET $3)
+            AND revoked_at IS NULL AND ends_at > $2",
         [account.into(), now.into(), most.into(), EndReason::TooMany.word().into()],
     )
 }
@@ -69,6 +70,8 @@ pub(super) struct Rotated {
     pub(super) generation: i64,
     pub(super) idle_for: i64,
     pub(super) ends_at: Timestamp,
+    /// Where the session began and where else it was used, separated by blanks.
+    pub(super) networks: String,
 }
 
 /// What a presented refresh token is measured by.
@@ -105,7 +108,9 @@ pub(super) fn rotate(presented: &Presented) -> Statement {
                            AND a.disabled_at IS NULL AND a.deleted_at IS NULL)
       RETURNING generation,
                 (SELECT idle_for FROM sessions WHERE id = session_chains.session_id),
-                (SELECT ends_at FROM sessions WHERE id = session_chains.session_id)",
+                (SELECT ends_at FROM sessions WHERE id = session_chains.session_id),
+                (SELECT network || ' ' || later_networks FROM sessions
+                  WHERE id = session_chains.session_id)",
         [
             presented.session.into(),
             presented.chain.word().into(),
@@ -119,7 +124,12 @@ pub(super) fn rotate(presented: &Presented) -> Statement {
 
 impl Rotated {
     pub(super) fn from_row(row: &Row) -> Result<Self, InternalError> {
-        Ok(Self { generation: row.int(0)?, idle_for: row.int(1)?, ends_at: row.time(2)? })
+        Ok(Self {
+            generation: row.int(0)?,
+            idle_for: row.int(1)?,
+            ends_at: row.time(2)?,
+            networks: row.text(3)?,
+        })
     }
 }
 
@@ -170,6 +180,56 @@ pub(super) async fn find_chain(
         })
     })
     .transpose()
+}
+
+/// Where a session was used, as far as its owner was told, and how to tell of more.
+pub(super) struct Networks {
+    pub(super) began_in: String,
+    /// Separated by blanks.
+    pub(super) later: String,
+    /// Whether any session of the account knows the network asked about.
+    pub(super) is_known: bool,
+    pub(super) proven_email: Option<String>,
+}
+
+/// What is known about the networks of a session's account.
+pub(super) async fn find_networks(
+    database: &Database,
+    session: SessionId,
+    network: &str,
+) -> Result<Option<Networks>, InternalError> {
+    let row = database
+        .read_one(Statement::new(
+            "SELECT s.network, s.later_networks,
+                    EXISTS (SELECT 1 FROM sessions o
+                             WHERE o.account_id = s.account_id
+                               AND (o.network = $2
+                                    OR ' ' || o.later_networks || ' ' LIKE '% ' || $2 || ' %')),
+                    CASE WHEN a.email_verified_at IS NULL THEN NULL ELSE a.email END
+               FROM sessions s JOIN accounts a ON a.id = s.account_id
+              WHERE s.id = $1",
+            [session.into(), network.into()],
+        ))
+        .await?;
+    row.map(|row| {
+        Ok(Networks {
+            began_in: row.text(0)?,
+            later: row.text(1)?,
+            is_known: row.bool(2)?,
+            proven_email: row.optional_text(3)?,
+        })
+    })
+    .transpose()
+}
+
+/// Notes where a session was used; must change, so that of refreshes which find the same new
+/// network at once only one tells of it.
+pub(super) fn note_networks(session: SessionId, before: &str, after: &str) -> Statement {
+    Statement::new(
+        "UPDATE sessions SET later_networks = $3 WHERE id = $1 AND later_networks = $2",
+        [session.into(), before.into(), after.into()],
+    )
+    .must_change()
 }
 
 /// Ends one session of an account; must change, so that ending twice is recorded once.
@@ -267,6 +327,7 @@ pub(super) fn delete_ended(ended_before: Timestamp, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM sessions
           WHERE id IN (SELECT id FROM sessions WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)
+            AND ends_at < $1
       RETURNING 1",
         [ended_before.into(), limit.into()],
     )

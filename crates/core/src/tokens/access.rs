@@ -70,6 +70,15 @@ pub(super) fn write(
     compact::write(&key.header, &written, |message| key.sign(message))
 }
 
+/// The `kid` of what says it is an access token; it need not be true.
+pub(super) fn key_of(token: &str) -> Option<String> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    if header.typ.as_deref() != Some(TYP) || header.crit.is_some() {
+        return None;
+    }
+    header.kid
+}
+
 /// Reads a token that one of our published keys signed as an access token, and says which key;
 /// `exp` is not looked at.
 ///
@@ -80,11 +89,7 @@ pub(super) fn read(
     ring: &KeyRing,
     now: Timestamp,
 ) -> Option<(AccessClaims, Arc<str>)> {
-    let header = jsonwebtoken::decode_header(token).ok()?;
-    if header.typ.as_deref() != Some(TYP) || header.crit.is_some() {
-        return None;
-    }
-    let key = ring.find(&header.kid?, now)?;
+    let key = ring.find(&key_of(token)?, now)?;
     let read = jsonwebtoken::decode::<Read>(token, &key.decoding, &key.validation).ok()?.claims;
     if read.token_type != TOKEN_TYPE {
         return None;

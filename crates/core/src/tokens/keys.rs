@@ -26,8 +26,10 @@ enum Pair {
     Rsa(RsaKeyPair),
 }
 
-/// The key that signs new tokens.
+/// A key that signs new tokens, now or soon.
 pub(super) struct SigningKey {
+    /// When its turn comes: by then every verifier knows it.
+    pub(super) signs_from: Timestamp,
     /// `{alg, typ, kid}`, ready in base64url.
     pub(super) header: String,
     pub(super) algorithm: SigningAlgorithm,
@@ -49,8 +51,8 @@ pub(super) struct PublishedKey {
 /// All keys of the moment; replaced as a whole.
 #[derive(Default)]
 pub(super) struct KeyRing {
-    /// `None` only before the first load.
-    pub(super) active: Option<SigningKey>,
+    /// Those not retired yet, the latest first; none only before the first load.
+    pub(super) signing: Vec<SigningKey>,
     pub(super) published: Vec<PublishedKey>,
 }
 
@@ -61,6 +63,12 @@ pub(super) struct NewKey {
 }
 
 impl KeyRing {
+    /// The key whose turn it is. Before anybody's turn, which only a clock behind the others
+    /// can see, the first to come.
+    pub(super) fn signing(&self, now: Timestamp) -> Option<&SigningKey> {
+        self.signing.iter().find(|key| key.signs_from <= now).or(self.signing.last())
+    }
+
     /// The key of this name, if it is published now.
     pub(super) fn find(&self, id: &str, now: Timestamp) -> Option<&PublishedKey> {
         let key = self.published.iter().find(|key| &*key.id == id)?;
@@ -133,9 +141,11 @@ impl SigningKey {
         id: &str,
         algorithm: SigningAlgorithm,
         private: &[u8],
+        signs_from: Timestamp,
     ) -> Result<Self, InternalError> {
         let header = json!({ "alg": algorithm.word(), "typ": super::access::TYP, "kid": id });
         Ok(Self {
+            signs_from,
             header: BASE64URL_NOPAD.encode(header.to_string().as_bytes()),
             algorithm,
             pair: Pair::open(algorithm, private)?,

@@ -39,6 +39,12 @@ use crate::secrets::{Place, Secrets};
 use crate::settings::{Settings, SigningAlgorithm};
 use crate::time::{Timestamp, seconds};
 
+/// How long others may keep the JWK Set they were given (`Cache-Control`).
+pub const KEY_SET_KEPT: Duration = seconds(300);
+/// Until every node in service publishes a new key, and its clock says so too: a node that has
+/// heard nothing for 5 s is not ready, nor is one whose clock is 5 s off.
+const HEARD_EVERYWHERE: Duration = seconds(10);
+
 /// How much longer than its last token a key or a revocation is kept, for clocks that differ.
 pub(crate) const SLACK: Duration = seconds(60);
 
@@ -191,7 +197,8 @@ impl Tokens<'_> {
     /// Signs an access token.
     pub fn write_access(&self, claims: &AccessClaims) -> Result<Token, InternalError> {
         let ring = self.state().ring.load();
-        let key = ring.active.as_ref().ok_or_else(|| InternalError::fault("no signing key"))?;
+        let key = ring.signing(self.auth.clock().now());
+        let key = key.ok_or_else(|| InternalError::fault("no signing key"))?;
         access::write(claims, self.auth.random().bytes(), key, self.auth.settings())
     }
 
@@ -236,6 +243,12 @@ impl Tokens<'_> {
         Some(verified)
     }
 
+    /// Whether a token says it was signed with a key that is not published here.
+    pub(crate) fn is_of_unknown_key(&self, token: &str, now: Timestamp) -> bool {
+        let kid = compact::header(token).and_then(|_| access::key_of(token));
+        kid.is_some_and(|kid| self.state().ring.load().find(&kid, now).is_none())
+    }
+
     /// MACs a refresh token.
     pub fn write_refresh(&self, claims: &RefreshClaims) -> Result<Token, InternalError> {
         let issuer = &self.auth.settings().public_url;
@@ -271,15 +284,17 @@ impl Tokens<'_> {
 
     /// Loads the keys. Called at start and when the revocation feed tells of a change.
     pub(crate) async fn load(&self) -> Result<(), InternalError> {
-        let stored = store::list(self.auth.database(), self.auth.clock().now()).await?;
+        let now = self.auth.clock().now();
+        let stored = store::list(self.auth.database(), now).await?;
         let mut ring = KeyRing::default();
         for key in &stored {
             let algorithm = SigningAlgorithm::of(&key.algorithm)
                 .ok_or_else(|| InternalError::fault("a signing key of an unknown algorithm"))?;
-            if key.retired_at.is_none() && ring.active.is_none() {
+            if key.retired_at.is_none_or(|from| now < from) {
                 let private = self.auth.secrets().open(place(&key.id), &key.sealed_private)?;
                 let private = Zeroizing::new(private);
-                ring.active = Some(SigningKey::open(&key.id, algorithm, &private)?);
+                let from = key.signs_from;
+                ring.signing.push(SigningKey::open(&key.id, algorithm, &private, from)?);
             }
             let settings = self.auth.settings();
             let published =
@@ -290,37 +305,43 @@ impl Tokens<'_> {
         Ok(())
     }
 
-    /// Whether no key signs with the configured algorithm yet.
+    /// Whether no key signs with the configured algorithm, or will soon.
     pub(crate) fn needs_key(&self) -> bool {
         let wanted = self.auth.settings().tokens.algorithm;
-        self.state().ring.load().active.as_ref().is_none_or(|key| key.algorithm != wanted)
+        self.state().ring.load().signing.first().is_none_or(|key| key.algorithm != wanted)
     }
 
-    /// The statements that make a new key the signing one and retire the others; those go at
-    /// once and for good when `compromised`.
+    /// The statements that publish a new key, and when it begins to sign: when every verifier
+    /// has had time to learn of it. Until then the others sign; those go at once and for good
+    /// when `compromised`.
     pub(crate) async fn rotation(
         &self,
         compromised: bool,
         now: Timestamp,
-    ) -> Result<Batch, InternalError> {
+    ) -> Result<(Batch, Timestamp), InternalError> {
         let algorithm = self.auth.settings().tokens.algorithm;
         let new = tokio::task::spawn_blocking(move || NewKey::generate(algorithm))
             .await
             .map_err(InternalError::fault)??;
+        let is_first = self.state().ring.load().signing.is_empty();
+        let known_everywhere = now.plus(KEY_SET_KEPT).plus(HEARD_EVERYWHERE);
+        let signs_from = if compromised || is_first { now } else { known_everywhere };
         let id = BASE64URL_NOPAD.encode(&self.auth.random().bytes::<12>());
         let stored = StoredKey {
             algorithm: algorithm.word().to_owned(),
             sealed_private: self.auth.secrets().seal(place(&id), &new.private)?,
             public_jwk: new.published_jwk(&id, algorithm).to_string(),
+            signs_from,
             retired_at: None,
             expires_at: None,
             id,
         };
-        let last_token = now.plus(self.auth.settings().tokens.api.access).plus(SLACK);
+        let last_token = signs_from.plus(self.auth.settings().tokens.api.access).plus(SLACK);
         let mut batch = Batch::new();
-        batch.add(if compromised { store::delete_all() } else { store::retire(now, last_token) });
+        let old = store::retire(signs_from, last_token);
+        batch.add(if compromised { store::delete_all() } else { old });
         batch.add(store::insert(stored, now));
-        Ok(batch)
+        Ok((batch, signs_from))
     }
 
     /// Deletes keys that are no longer published; there are never more than a few.

@@ -17,9 +17,9 @@ const KEY: [u8; 32] = [7; 32];
 fn key(algorithm: SigningAlgorithm) -> (SigningKey, KeyRing) {
     let new = NewKey::generate(algorithm).unwrap();
     let jwk = new.published_jwk("ours", algorithm).to_string();
-    let signing = SigningKey::open("ours", algorithm, &new.private).unwrap();
+    let signing = SigningKey::open("ours", algorithm, &new.private, NOW).unwrap();
     let published = PublishedKey::new(&jwk, algorithm, None, &Settings::default()).unwrap();
-    (signing, KeyRing { active: None, published: vec![published] })
+    (signing, KeyRing { signing: Vec::new(), published: vec![published] })
 }
 
 fn claims() -> AccessClaims {

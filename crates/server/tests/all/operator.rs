@@ -70,7 +70,9 @@ fn keys_rotate_and_compromised_ones_end_their_tokens() {
     let server = Server::start(folder.path());
     create_ada(folder.path());
     let token = access_token(&server);
-    assert!(run(folder.path(), &["keys", "rotate"]).status.success());
+    let rotated = run(folder.path(), &["keys", "rotate"]);
+    assert!(rotated.status.success());
+    assert!(said(&rotated).contains("begins at     20"), "{}", said(&rotated));
     let keys = || body(&server.get("/.well-known/jwks.json", "")).matches("\"kid\"").count();
     assert!(soon(|| keys() == 2), "both keys are published");
     assert_eq!(me(&server, &token), 200);

@@ -139,6 +139,7 @@ pub(super) fn delete_expired(now: Timestamp, limit: i64) -> Statement {
         "DELETE FROM revocations
           WHERE n IN (SELECT n FROM revocations
                        WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+            AND expires_at <= $1
       RETURNING 1",
         [now.into(), limit.into()],
     )

@@ -23,7 +23,8 @@ fn one_of_each() -> Vec<Message> {
         Message::ResetPassword { link },
         Message::Welcome { name },
         Message::PasswordChanged { at, from: from.clone() },
-        Message::NewDevice { at, from: from.clone(), device },
+        Message::NewDevice { at, from: from.clone(), device: device.clone() },
+        Message::NewNetwork { at, from: from.clone(), device },
         Message::TokenTheft { at, from },
         Message::AccountClosed { at },
     ]

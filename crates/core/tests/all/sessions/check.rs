@@ -124,6 +124,13 @@ async fn signing_out_ends_the_session_by_whichever_token_comes() {
     .await;
 }
 
+#[test]
+fn presented_tokens_are_not_printed() {
+    let presented = PresentedTokens { bearer: Some("s3cret"), cookie: Some("s3cret"), body: None };
+    let printed = format!("{presented:?}");
+    assert_eq!(printed, "PresentedTokens { bearer: true, cookie: true, body: false }");
+}
+
 #[tokio::test]
 async fn the_list_shows_live_sessions_newest_first_and_one_can_be_ended() {
     with_ada(async |test| {

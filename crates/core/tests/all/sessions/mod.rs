@@ -4,6 +4,7 @@ mod check;
 mod feed;
 mod keys;
 mod limits;
+mod networks;
 mod refresh_model;
 mod refresh_races;
 mod tokens;
@@ -12,7 +13,7 @@ use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::{RefreshError, Refreshed};
 use ironlatch_core::sign_in::SignedIn;
 use ironlatch_core::tokens::Chain;
-use ironlatch_testkit::{PASSWORD, TestAuth, each_engine};
+use ironlatch_testkit::{PASSWORD, TestAuth, client, each_engine};
 
 const ADA: &str = "ada@example.com";
 
@@ -31,9 +32,10 @@ async fn sign_in(test: &TestAuth) -> SignedIn {
     test.sign_in(ADA, PASSWORD).await
 }
 
-/// Refreshes as some client would.
+/// Refreshes as a client does that stays where it is.
 async fn refresh(test: &TestAuth, token: &Token, chain: Chain) -> Result<Refreshed, RefreshError> {
-    test.auth.sessions().refresh(token.reveal(), chain, &test.stranger()).await
+    let client = client(std::net::Ipv4Addr::new(192, 0, 2, 9).into());
+    test.auth.sessions().refresh(token.reveal(), chain, &client).await
 }
 
 /// Whether an access token lets its bearer in.
