@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What every request names as its host; the server and its baseline get the same bytes.
-const HOST: &str = "auth.example.com";
+const HOST: &str = "127.0.0.1:8000";
 
 /// Requests that are sent in turn, over and over.
 #[derive(Debug)]

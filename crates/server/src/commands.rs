@@ -18,7 +18,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{Account, Command, Keys};
 use crate::master_key;
-use crate::opening::{self, Opening};
+use crate::opening::Opening;
+use crate::restoring;
 
 /// Runs a command that is neither a server nor about the configuration.
 pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()> {
@@ -36,7 +37,7 @@ pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()
             Ok(())
         }
         Command::Backup { file } => backup(&file, &opening).await,
-        Command::Restore { file, force } => restore(&file, force, &opening).await,
+        Command::Restore { file, force } => restoring::restore(&file, force, &opening).await,
         Command::Doctor => doctor(&opening).await,
         Command::Serve(_) | Command::Dev(_) | Command::Config(_) => Ok(()),
     }
@@ -127,42 +128,6 @@ async fn backup(file: &Path, opening: &Opening) -> anyhow::Result<()> {
         file.display(),
         master_key::path(&opening.configuration).display()
     );
-    Ok(())
-}
-
-/// The copy is opened and its sessions and codes are ended before it takes the place of the
-/// database, so that no moment exists in which an ended session lives again.
-async fn restore(file: &Path, force: bool, opening: &Opening) -> anyhow::Result<()> {
-    let target = opening.configuration.database_file().context(
-        "this is for the embedded database; for PostgreSQL use pg_restore, then \
-         `ironlatch keys rotate --compromised`",
-    )?;
-    master_key::prepare_data_dir(&opening.configuration.data_dir)?;
-    ensure!(file.exists(), "{} is not there", file.display());
-    ensure!(force || !target.exists(), "{} is there; --force replaces it", target.display());
-    let _lock = opening::lock(&target)?;
-    ensure!(
-        master_key::path(&opening.configuration).exists(),
-        "put the master key of this backup to {} first",
-        master_key::path(&opening.configuration).display()
-    );
-    let folder = tempfile::tempdir_in(&opening.configuration.data_dir)?;
-    let (copy, ended) = (folder.path().join("copy.db"), folder.path().join("ended.db"));
-    std::fs::copy(file, &copy).with_context(|| format!("cannot copy {}", file.display()))?;
-    let auth = opening.engine(&format!("sqlite:{}", copy.display()), None, None).await?;
-    auth.restore_finished().await?;
-    auth.database().backup(&ended).await?;
-    drop(auth);
-    for suffix in ["-wal", "-shm"] {
-        // What they hold belongs to the database that goes away.
-        let leftover = opening::beside(&target, suffix);
-        if leftover.exists() {
-            std::fs::remove_file(leftover)?;
-        }
-    }
-    std::fs::rename(&ended, &target)?;
-    master_key::sync_folder(&target)?;
-    println!("{} is restored. All sessions are ended and all codes are void.", target.display());
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod logs;
 mod master_key;
 mod metrics;
 mod opening;
+mod restoring;
 mod serve;
 
 use std::process::ExitCode;

@@ -10,6 +10,7 @@ use ironlatch_core::ports::{Clock, MailTransport};
 
 use crate::configuration::{Configuration, ServerSettings};
 use crate::master_key;
+use crate::restoring;
 
 /// A configuration that stands.
 pub(crate) struct Opening {
@@ -35,6 +36,7 @@ impl Opening {
             master_key::prepare_data_dir(&self.configuration.data_dir)?;
         }
         let lock = file.as_deref().map(lock).transpose()?;
+        file.as_deref().map(restoring::check).transpose()?;
         let auth = self.engine(&self.configuration.database(), clock, inbox).await?;
         Ok(Opened { auth, _lock: lock })
     }
@@ -44,6 +46,9 @@ impl Opening {
         let file = self.configuration.database_file();
         if let Some(file) = file.filter(|file| !file.exists()) {
             bail!("there is no database at {}; start `ironlatch serve` once", file.display());
+        }
+        if let Some(file) = self.configuration.database_file() {
+            restoring::check(&file)?;
         }
         self.engine(&self.configuration.database(), None, None).await
     }

@@ -48,6 +48,7 @@ pub(crate) async fn run(
         trusted_proxies: settings.web.trusted_proxies.clone(),
         access_log: access_log.clone(),
         max_connections: settings.max_connections.min(most_connections()),
+        max_connections_per_network: settings.max_connections_per_network,
         last_requests: LAST_REQUESTS,
     };
     announce(address, development.is_some());

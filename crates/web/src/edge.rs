@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
@@ -93,6 +94,7 @@ impl Edge {
     /// Answers what must not reach the handler.
     fn before(&self, request: &Request, from_listed_origin: bool) -> Option<Response> {
         if !self.answers_for_host(request) {
+            warn_once(request);
             return Some(self.refuse(Problem::Misdirected));
         }
         if !request.method().is_safe()
@@ -133,6 +135,18 @@ impl Edge {
         };
         let name = without_port(host);
         hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Helps an operator whose proxy does not pass on the host that people typed.
+fn warn_once(request: &Request) {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if !WARNED.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            host = ?request.headers().get(HOST),
+            "a request for a host that is not ours was refused: let your proxy pass on the host \
+             of the public URL, or list this one in http.hosts"
+        );
     }
 }
 

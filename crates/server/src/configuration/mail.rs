@@ -18,7 +18,7 @@ use super::Mistakes;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Mail {
-    transport: Transport,
+    transport: Option<Transport>,
     pub(super) from: Option<String>,
     pub(super) product: Option<String>,
     pub(super) templates: Option<PathBuf>,
@@ -27,11 +27,10 @@ pub(super) struct Mail {
 }
 
 /// `mail.transport`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Transport {
     /// That a mail would have gone out is logged; nothing is sent.
-    #[default]
     Log,
     Smtp,
     Sendgrid,
@@ -72,14 +71,25 @@ struct Sendgrid {
 
 impl Mail {
     /// The configured transport; secrets are read from their files here.
-    pub(super) fn transport(&self, mistakes: &mut Mistakes) -> Arc<dyn MailTransport> {
+    pub(super) fn transport(
+        &self,
+        may_be_unset: bool,
+        mistakes: &mut Mistakes,
+    ) -> Arc<dyn MailTransport> {
         mistakes.unless(
-            self.transport == Transport::Log || self.from.is_some(),
+            may_be_unset || self.transport.is_some(),
+            "mail.transport",
+            "must be chosen, or nobody ever gets the mails with their links: smtp, sendgrid, or \
+             log to send none (IRONLATCH_MAIL__TRANSPORT)",
+        );
+        let transport = self.transport.unwrap_or(Transport::Log);
+        mistakes.unless(
+            transport == Transport::Log || self.from.is_some(),
             "mail.from",
             "must be given to send mail, e.g. \"Example <noreply@example.com>\" \
              (IRONLATCH_MAIL_FROM)",
         );
-        let built = match self.transport {
+        let built = match transport {
             Transport::Log => None,
             Transport::Smtp => self.smtp.build(mistakes),
             Transport::Sendgrid => self.sendgrid.build(mistakes),

@@ -70,7 +70,11 @@ enum Preset {
 struct Http {
     documents: bool,
     access_log: bool,
+    /// Hosts that are answered for besides the public URL's.
+    hosts: Vec<String>,
     max_connections: usize,
+    /// Of one IPv4 address or IPv6 /64 that is no trusted proxy.
+    max_connections_per_network: usize,
 }
 
 /// `[checks]`.
@@ -114,7 +118,13 @@ impl Default for Configuration {
             limits: LimitSettings::default(),
             tokens: TokenSettings::default(),
             mail: Mail::default(),
-            http: Http { documents: true, access_log: true, max_connections: 16_384 },
+            http: Http {
+                documents: true,
+                access_log: true,
+                hosts: Vec::new(),
+                max_connections: 16_384,
+                max_connections_per_network: 256,
+            },
             checks: Checks::default(),
             doors: Doors::default(),
         }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::http::Uri;
+use axum::http::uri::Authority;
 use ipnet::IpNet;
 use ironlatch_core::ports::MailTransport;
 use ironlatch_core::settings::{MailSettings, Settings};
@@ -25,6 +26,7 @@ pub(crate) struct ServerSettings {
     pub(crate) documents: bool,
     pub(crate) access_log: bool,
     pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_network: usize,
 }
 
 impl Configuration {
@@ -49,7 +51,7 @@ impl Configuration {
             "is for tests only: listen on 127.0.0.1, or remove it",
         );
         let core = self.core_settings(development, listen);
-        let web = self.web_settings(development, mistakes);
+        let web = self.web_settings(development, local, mistakes);
         for mistake in core.check().into_iter().chain(web.check()) {
             mistakes.add(mistake.key, mistake.sentence);
         }
@@ -59,7 +61,7 @@ impl Configuration {
             metrics_listen: self.metrics_address(mistakes),
             has_public_url: self.public_url.is_some(),
             web,
-            mail: self.mail.transport(mistakes),
+            mail: self.mail.transport(development || self.is_for_this_machine(), mistakes),
             log: self.log.parse().unwrap_or_else(|_| {
                 mistakes.add("log", "must be error, warn, info, debug or trace, or target=level");
                 Targets::new()
@@ -67,6 +69,7 @@ impl Configuration {
             documents: self.http.documents,
             access_log: self.http.access_log,
             max_connections: self.http.max_connections.max(1),
+            max_connections_per_network: self.http.max_connections_per_network.max(1),
         }
     }
 
@@ -129,17 +132,51 @@ impl Configuration {
         );
     }
 
-    fn web_settings(&self, development: bool, mistakes: &mut Mistakes) -> ironlatch_web::Settings {
+    /// Whether people reach the server on this machine only.
+    fn is_for_this_machine(&self) -> bool {
+        let uri = self.public_url.as_ref().map(|url| url.parse::<Uri>());
+        uri.is_none_or(|uri| uri.is_ok_and(|uri| uri.host().is_some_and(is_local)))
+    }
+
+    fn web_settings(
+        &self,
+        development: bool,
+        local: bool,
+        mistakes: &mut Mistakes,
+    ) -> ironlatch_web::Settings {
+        let hosts = self.hosts(local, mistakes);
         let base = if development {
             ironlatch_web::Settings::development()
         } else {
-            ironlatch_web::Settings::default()
+            ironlatch_web::Settings { hosts, ..ironlatch_web::Settings::default() }
         };
         ironlatch_web::Settings {
             allowed_origins: self.allowed_origins.clone(),
             trusted_proxies: self.proxies(mistakes),
             ..base
         }
+    }
+
+    /// The hosts that are answered for: all of them only as long as nobody named one.
+    fn hosts(&self, local: bool, mistakes: &mut Mistakes) -> Option<Vec<String>> {
+        let own = self.public_url.as_ref().and_then(|url| url.parse::<Uri>().ok());
+        let own = own.and_then(|uri| uri.host().map(str::to_owned));
+        for host in &self.http.hosts {
+            let is_name = host.parse::<Authority>().is_ok_and(|it| it.host() == host);
+            mistakes.unless(
+                is_name,
+                "http.hosts",
+                format_args!("{host:?} must be a name alone, e.g. auth.example.com"),
+            );
+        }
+        let mut hosts: Vec<_> = own.into_iter().chain(self.http.hosts.iter().cloned()).collect();
+        if hosts.is_empty() {
+            return None;
+        }
+        if local {
+            hosts.extend(ironlatch_web::LOCAL_HOSTS.map(str::to_owned));
+        }
+        Some(hosts)
     }
 
     fn proxies(&self, mistakes: &mut Mistakes) -> Vec<IpNet> {

@@ -117,7 +117,30 @@ fn unsafe_settings_are_refused_with_what_to_do() {
         [passwords]\nargon2_memory_kib = 64\nallow_weak_hashing_for_tests = true";
     assert!(mistakes_of(weak, &[]).contains("is for tests only"));
     assert_eq!(mistakes_of("public_url = 'http://localhost:8000/'", &[]), "");
-    assert_eq!(mistakes_of("listen = '0.0.0.0:80'\npublic_url = 'https://a.example'", &[]), "");
+    let public = "listen = '0.0.0.0:80'\npublic_url = 'https://a.example'\n";
+    let no_mail = mistakes_of(public, &[]);
+    assert!(no_mail.contains("mail.transport: must be chosen"), "{no_mail}");
+    assert_eq!(mistakes_of(&format!("{public}mail.transport = 'log'"), &[]), "");
+}
+
+#[test]
+fn only_the_public_urls_host_and_those_named_are_answered_for() {
+    let hosts = |file: &str| {
+        let (_, configuration, mut mistakes) = read(file, &[]);
+        let settings = configuration.resolve(false, &mut mistakes);
+        (settings.web.hosts, mistakes.into_result().map_err(|mistakes| mistakes.to_string()))
+    };
+    let named = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let public = "public_url = 'https://a.example:8443/base'\nmail.transport = 'log'\n";
+    let local = ["localhost", "127.0.0.1", "[::1]"];
+    assert_eq!(hosts("").0, None);
+    assert_eq!(hosts(public).0, named(&[&["a.example"], &local[..]].concat()));
+    let everywhere = format!("listen = '0.0.0.0:80'\n{public}http.hosts = ['b.example', '[::2]']");
+    assert_eq!(hosts(&everywhere), (named(&["a.example", "b.example", "[::2]"]), Ok(())));
+    for wrong in ["b.example:80", "https://b.example", "", "*.example/", "me@b.example"] {
+        let (_, result) = hosts(&format!("{public}http.hosts = ['{wrong}']"));
+        assert!(result.unwrap_err().contains("http.hosts:"), "{wrong}");
+    }
 }
 
 #[test]

@@ -65,6 +65,11 @@ fn it_listens_on_loopback_only_and_uses_no_shared_database() {
     command.arg("dev").env("IRONLATCH_DATABASE_URL", "postgres://db/x");
     let output = command.output().unwrap();
     assert!(said(&output).contains("uses an embedded database only"), "{}", said(&output));
+    let mut command = ironlatch(folder.path());
+    command.arg("dev").env("IRONLATCH_PUBLIC_URL", "https://auth.example.com");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(78));
+    assert!(said(&output).contains("public_url: development mode"), "{}", said(&output));
 }
 
 #[test]

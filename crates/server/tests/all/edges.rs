@@ -49,6 +49,28 @@ fn slow_heads_and_bodies_are_cut_off_and_idle_connections_are_kept() {
 }
 
 #[test]
+fn one_network_cannot_take_the_places_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    // This machine may have 1,024; each is answered once, so that all of them are counted.
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut bytes = [0; 1024];
+    let mut ask = |stream: &mut std::net::TcpStream| {
+        let _ = stream.write_all(request);
+        stream.read(&mut bytes).unwrap_or(0)
+    };
+    let mut kept: Vec<_> = (0..1_024).map(|_| server.connect()).collect();
+    assert!(kept.iter_mut().all(|stream| ask(stream) > 0));
+    assert_eq!(ask(&mut server.connect()), 0, "one more is closed without an answer");
+    drop(kept.pop());
+    let again = (0..50).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        ask(&mut server.connect()) > 0
+    });
+    assert!(again, "a place that is given back is there for the next");
+}
+
+#[test]
 fn oversized_and_malformed_heads_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

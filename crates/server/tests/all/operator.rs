@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::process::{Server, body, header, ironlatch, run, said, status};
 
@@ -113,6 +113,97 @@ fn a_restored_database_keeps_accounts_but_no_session() {
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
     let ours = ["ironlatch.db", "ironlatch.db-wal", "ironlatch.db-shm", "ironlatch.db.lock"];
     assert!(names.iter().all(|n| n == "master.key" || ours.contains(&n.as_str())), "{names:?}");
+}
+
+/// A folder with the same files as another.
+fn copied(data: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(data).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
+        }
+    }
+    folder
+}
+
+/// Runs a restore that is killed at the given turn of a system call; whether it came to its end.
+fn killed_restore(data: &Path, copy: &str, call: &str, turn: usize) -> bool {
+    let plain = ironlatch(data);
+    let mut command = Command::new("strace");
+    command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    command.args(["-e", &format!("inject={call}:signal=KILL:when={turn}")]);
+    // SQLite unlinks as well, in threads of its own: only what is aside counts.
+    for file in ["", "-wal", "-shm"].iter().filter(|_| call == "unlink") {
+        command.arg("-P").arg(data.join(format!("ironlatch.db.before-restore{file}")));
+    }
+    let output = command.arg(plain.get_program()).args(["restore", copy, "--force"]).output();
+    output.unwrap().status.success()
+}
+
+#[test]
+fn a_restore_that_is_killed_loses_neither_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy.db"));
+    let copy = copy.to_str().unwrap();
+    let mut server = Server::start(&data);
+    assert!(run(&data, &["backup", copy]).status.success(), "a backup without Ada");
+    create_ada(&data);
+    server.stop("KILL");
+    assert!(data.join("ironlatch.db-wal").metadata().unwrap().len() > 0, "Ada is in the WAL");
+    let has_ada = |data: &Path| {
+        let shown = said(&run(data, &["account", "show", "ada@example.com"]));
+        assert!(shown.contains("ada@example.com") || shown.contains("no such account"), "{shown}");
+        shown.contains("ada@example.com")
+    };
+    let mut in_between = 0;
+    for call in ["rename", "unlink"] {
+        let ended = (1..20).any(|turn| {
+            let tried = copied(&data);
+            if killed_restore(tried.path(), copy, call, turn) {
+                return true;
+            }
+            let aside = |data: &Path, file| data.join(format!("ironlatch.db.before-restore{file}"));
+            if !aside(tried.path(), "").exists() {
+                has_ada(tried.path());
+                return false;
+            }
+            in_between += 1;
+            let refused = said(&run(tried.path(), &["serve", "--listen", "127.0.0.1:0"]));
+            assert!(refused.contains("a restore was interrupted"), "{refused}");
+            let again = copied(tried.path());
+            let output = run(again.path(), &["restore", copy, "--force"]);
+            assert!(output.status.success(), "{}", said(&output));
+            assert!(!has_ada(again.path()), "{call} {turn}: the new database");
+            for file in ["-wal", "-shm", ""] {
+                let back = tried.path().join(format!("ironlatch.db{file}"));
+                let _ = std::fs::rename(aside(tried.path(), file), back);
+            }
+            assert!(has_ada(tried.path()), "{call} {turn}: the old database is whole");
+            false
+        });
+        assert!(ended, "{call}: a restore that is not killed comes to its end");
+    }
+    assert!(in_between >= 4, "{in_between} of them were in between");
+}
+
+#[test]
+fn a_database_on_another_disk_is_restored_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else { return };
+    let url = format!("sqlite:{}", elsewhere.path().join("auth.db").display());
+    let copy = folder.path().join("copy.db");
+    let command = |arguments: &[&str]| {
+        let mut command = ironlatch(folder.path());
+        command.args(arguments).env("IRONLATCH_DATABASE_URL", &url);
+        command
+    };
+    drop(Server::start_with(&mut command(&["serve", "--listen", "127.0.0.1:0"])));
+    let copy = copy.to_str().unwrap();
+    for arguments in [&["backup", copy][..], &["restore", copy, "--force"], &["doctor"]] {
+        let output = command(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
 }
 
 #[test]

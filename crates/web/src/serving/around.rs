@@ -30,6 +30,12 @@ pub(super) struct Around {
 }
 
 impl Around {
+    /// Whether the other end is a proxy of ours.
+    pub(super) fn is_trusted(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(&peer))
+    }
+
     /// Answers one request, whatever happens.
     pub(super) async fn answer(
         self: Arc<Self>,

@@ -5,6 +5,7 @@
 mod access_log;
 mod around;
 mod connection;
+mod networks;
 mod request_id;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use tokio::time::{sleep, timeout};
 pub use access_log::AccessLog;
 use around::Around;
 use connection::{Pace, PacedStream};
+use networks::Networks;
 use request_id::RequestIds;
 pub use request_id::current_request_id;
 
@@ -40,6 +42,9 @@ pub struct Serving {
     pub access_log: Option<AccessLog>,
     /// Connections at a time; more wait in the kernel's queue.
     pub max_connections: usize,
+    /// Of these, how many one network may have: one IPv4 address or IPv6 /64. More are closed
+    /// at once. Trusted proxies may have any number, this machine 1,024.
+    pub max_connections_per_network: usize,
     /// What requests under way may take after the end was asked for.
     pub last_requests: Duration,
 }
@@ -66,6 +71,7 @@ impl Serving {
             trusted_proxies: self.trusted_proxies,
         });
         let places = Arc::new(Semaphore::new(self.max_connections));
+        let networks = Networks::new(self.max_connections_per_network);
         let graceful = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
@@ -78,6 +84,8 @@ impl Serving {
                 accepted = accepted => accepted,
                 () = &mut stop => break,
             };
+            let is_proxy = around.is_trusted(peer.ip());
+            let Some(seat) = networks.admit(peer.ip(), is_proxy) else { continue };
             let pace = Pace::default();
             let stream = TokioIo::new(PacedStream::new(stream, pace.clone()));
             let application = Arc::clone(&around);
@@ -89,7 +97,7 @@ impl Serving {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection broke");
                 }
-                drop(permit);
+                drop((permit, seat));
             });
         }
         drop(listener);
@@ -146,6 +154,7 @@ mod tests {
             trusted_proxies: Vec::new(),
             access_log: None,
             max_connections: 1,
+            max_connections_per_network: 1,
             last_requests: Duration::from_secs(1),
         };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
