@@ -14,6 +14,7 @@ use super::{ApiResult, answer};
 use crate::app::App;
 use crate::problem::{Explain, Problem};
 use crate::request::caller::{Bearer, Caller};
+use crate::request::fields::Fields;
 
 #[derive(Serialize)]
 struct Listed {
@@ -55,7 +56,9 @@ pub(crate) async fn end(
     Bearer(present): Bearer,
     caller: Caller,
     Path(id): Path<String>,
+    fields: Fields,
 ) -> ApiResult {
+    fields.expect_none()?;
     let id = SessionId::parse(&id).ok_or(Problem::NotFound)?;
     if app.auth().sessions().end(present.account.id, id, &caller.0).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -69,7 +72,9 @@ pub(crate) async fn end_others(
     State(app): State<App>,
     Bearer(present): Bearer,
     caller: Caller,
+    fields: Fields,
 ) -> Result<Response, Problem> {
+    fields.expect_none()?;
     let ended = app.auth().sign_in().end_other_sessions(&present, &caller.0).await;
     ended.map_err(|error| error.explain(app.now()))?;
     Ok(answer::detail("All other sessions have ended."))

@@ -96,6 +96,12 @@ impl Fields {
         }
     }
 
+    /// Refuses whatever came along where nothing is asked for.
+    pub(crate) fn expect_none(mut self) -> Result<(), Problem> {
+        self.refuse_unknown();
+        self.finish(Some(()))
+    }
+
     /// The values if nothing was wrong, else every mistake.
     pub(crate) fn finish<T>(self, values: Option<T>) -> Result<T, Problem> {
         match values {

@@ -38,6 +38,21 @@ async fn failures_delay_an_identifier_but_not_the_owners_browser() {
 }
 
 #[tokio::test]
+async fn attempts_that_overtake_each_other_or_a_clock_set_back_are_no_delay() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let now = test.now();
+        attempt(&test, "wrong password", test.stranger()).await.unwrap_err();
+        // H23; and of two attempts at once, the one that read the clock first comes second.
+        test.clock.set(Timestamp::from_micros(now.micros() - 3_600_000_000));
+        let wrong = attempt(&test, "wrong password", test.stranger()).await;
+        assert!(matches!(wrong, Err(SignInError::WrongCredentials)), "{wrong:?}");
+        attempt(&test, PASSWORD, test.stranger()).await.expect("nobody is locked out");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn parallel_guesses_are_counted_before_they_are_compared() {
     each_auth(async |test| {
         test.verified_account(ADA).await;

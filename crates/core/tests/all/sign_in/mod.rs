@@ -16,7 +16,7 @@ use ironlatch_core::sign_in::{
     Evidence, LinkError, OwnerError, PasswordAttempt, SignInError, SignUp, SignUpError, SignedIn,
     Step, Verification,
 };
-use ironlatch_core::time::{days, hours, minutes, seconds};
+use ironlatch_core::time::{Timestamp, days, hours, minutes, seconds};
 use ironlatch_core::tokens::Chain;
 use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::house::{House, PASSWORD, Person, each_house};
+use super::house::{House, PASSWORD, Person, each_house, soon};
 use super::http::Call;
 use crate::process::said;
 
@@ -231,7 +231,7 @@ async fn c14_a_disabled_account_gets_nothing_by_any_grant_within_a_second() {
         let reset = house.mail(&ada.email, "Choose", 1).token().unwrap();
         house.run(&["account", "disable", &ada.email]);
         let disabled = Instant::now();
-        house.soon("its bearer is refused", || house.me(&ada.access) == 401);
+        soon("its bearer is refused", || house.me(&ada.access) == 401);
         assert!(disabled.elapsed() < Duration::from_secs(1), "C14: {:?}", disabled.elapsed());
 
         let refresh = || Call::post("/api/auth/token/refresh");

@@ -3,7 +3,7 @@
 //! Whatever secret passes through a test is remembered; when the test ends, none of them may
 //! stand in the server's log, and the log may tell of no panic and no error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::{Arc, Barrier, Mutex};
@@ -13,6 +13,7 @@ use ironlatch_testkit::each_engine;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::browser::Browser;
 use super::database;
 use super::http::{Answer, Call, Connection};
 use super::sink::{Mail, Sink};
@@ -161,6 +162,7 @@ impl House {
     }
 
     /// Calls on a connection of its own.
+    #[expect(clippy::needless_pass_by_value, reason = "tests build a call where they send it")]
     pub(super) fn call(&self, call: Call) -> Answer {
         let answer = Connection::open(self.address()).call(&call);
         self.remember(&call, &answer);
@@ -255,16 +257,6 @@ impl House {
         }
     }
 
-    /// Waits until something holds that another process did, polled within half a second.
-    #[track_caller]
-    pub(super) fn soon(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let started = Instant::now();
-        while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     pub(super) fn register(&self, name: &str) -> Answer {
         self.call(Call::post("/api/auth/register").json(json!({
             "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
@@ -312,11 +304,11 @@ impl House {
     }
 
     pub(super) fn browser(&self) -> Browser<'_> {
-        Browser { house: self, jar: BTreeMap::new() }
+        Browser::new(self)
     }
 
     /// Stops and looks at the log.
-    fn close(mut self) {
+    pub(super) fn close(mut self) {
         assert_eq!(self.call(Call::get("/readyz")).status, 200, "it still answers");
         assert!(self.server.stop("TERM").success());
         let log = self.log();
@@ -337,77 +329,12 @@ impl House {
     }
 }
 
-/// A browser without scripts: keeps cookies, follows redirects, sends what browsers send.
-pub(super) struct Browser<'a> {
-    house: &'a House,
-    pub(super) jar: BTreeMap<String, String>,
-}
-
-impl Browser<'_> {
-    /// Sends a call with the cookies and keeps those that come back.
-    pub(super) fn call(&mut self, call: Call) -> Answer {
-        let pairs: Vec<_> = self.jar.iter().map(|(name, it)| format!("{name}={it}")).collect();
-        let call = if pairs.is_empty() { call } else { call.cookie(&pairs.join("; ")) };
-        let answer = self.house.call(call);
-        for line in answer.set_cookies() {
-            let Some((name, value)) = line.split(';').next().and_then(|pair| pair.split_once('='))
-            else {
-                continue;
-            };
-            if line.contains("Max-Age=0") {
-                self.jar.remove(name);
-            } else {
-                self.jar.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        answer
+/// Waits until something holds that another process did, polled within half a second.
+#[track_caller]
+pub(super) fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(5), "not within 5 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
     }
-
-    /// Opens a link of a mail, or a path, and follows where it leads.
-    pub(super) fn visit(&mut self, link: &str) -> Answer {
-        let mut path = link.strip_prefix(ORIGIN).unwrap_or(link).to_owned();
-        for _ in 0..5 {
-            let call = Call::get(&path)
-                .header("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
-                .header("Sec-Fetch-Site", "none");
-            let answer = self.call(call);
-            match answer.header("location") {
-                Some(location) if answer.status == 303 => path = resolve(&path, location),
-                _ => return answer,
-            }
-        }
-        unreachable!("{link} leads nowhere")
-    }
-
-    /// Presses a button of a page of ours, as the page is at this moment.
-    pub(super) fn press(&mut self, path: &str, pairs: &[(&str, &str)]) -> Answer {
-        let link = self.visit(path).form_link().unwrap_or_default();
-        let pairs = &[pairs, &[("link", link.as_str())]].concat();
-        let call = Call::post(path)
-            .header("Accept", "text/html,*/*;q=0.8")
-            .header("Origin", "null")
-            .header("Sec-Fetch-Site", "same-origin");
-        for (_, value) in pairs.iter().filter(|(name, _)| name.contains("password")) {
-            self.house.keep(value);
-        }
-        self.call(call.form(pairs))
-    }
-}
-
-/// A relative redirect (RFC 3986 §5.2, as far as ours go).
-fn resolve(path: &str, location: &str) -> String {
-    if location.starts_with('/') {
-        return location.to_owned();
-    }
-    let path = path.split('?').next().unwrap_or_default();
-    let mut parts: Vec<&str> = path.split('/').collect();
-    parts.pop();
-    for part in location.split('/') {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    parts.join("/")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::house::{House, ORIGIN, PASSWORD, each_house};
+use super::house::{House, ORIGIN, PASSWORD, each_house, soon};
 use super::http::{Answer, Call};
 
 const NEW: &str = "another way home 18";
@@ -273,7 +273,7 @@ async fn b18_no_header_gets_into_a_link() {
         assert_eq!(house.call(call).status, 421, "B18: an absolute target");
         let probe = Call::get("/healthz").header("Host", "10.0.0.7:8000");
         assert_eq!(house.call(probe).status, 200, "probes come by address");
-        house.soon("every mail arrives", || house.mails("ada@example.com").len() >= expected);
+        soon("every mail arrives", || house.mails("ada@example.com").len() >= expected);
         assert!(expected > 20, "{expected} mails");
         for mail in house.all_mails() {
             assert!(!mail.raw.contains("evil") && !mail.html.contains("evil"), "{}", mail.raw);
@@ -314,8 +314,12 @@ async fn b21_one_mailbox_is_not_flooded_whoever_asks_from_wherever() {
         // A later mail proves that the queue is empty of more.
         house.register("last");
         house.mail("last@example.com", "Verify", 1);
-        let count = house.mails("ada@example.com").len();
-        assert!((4..=11).contains(&count), "B21: {count} mails to one address");
+        let mails = house.mails("ada@example.com");
+        for (words, most) in [("Verify", 11), ("Choose", 10)] {
+            // Ten an hour of each kind, whoever asks for them; one came with the sign-up.
+            let count = mails.iter().filter(|mail| mail.subject().contains(words)).count();
+            assert!((4..=most).contains(&count), "B21: {count} mails about {words}");
+        }
         assert!(house.mails("nobody@example.com").is_empty());
     })
     .await;

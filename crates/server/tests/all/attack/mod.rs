@@ -2,8 +2,12 @@
 
 mod abuse;
 mod accounts;
+mod bad_input;
+mod browser;
 mod contract;
+mod cross_site;
 mod database;
+mod forged_tokens;
 mod house;
 mod http;
 mod links;

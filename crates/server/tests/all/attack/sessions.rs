@@ -1,10 +1,11 @@
 //! D, F09, F10: sessions and refresh tokens over HTTP.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::house::{House, PASSWORD, Person, each_house};
+use super::house::{House, PASSWORD, Person, each_house, soon};
 use super::http::{Answer, Call};
 
 const NEW: &str = "another way home 18";
@@ -102,6 +103,49 @@ async fn d04_d16_a_new_password_ends_the_others_and_nobody_ends_a_strangers_sess
             assert_eq!(house.login(&ada.email, old).status, 400, "D04: an old password");
         }
         assert_eq!(house.me(&eve.access), 200, "others are not touched");
+    })
+    .await;
+}
+
+/// Something that ends a person's sessions.
+type Act<'a> = &'a dyn Fn(&Person);
+
+#[tokio::test]
+async fn c14_d03_d04_what_one_node_ends_another_refuses_within_a_second() {
+    each_house(&[], |house| {
+        // One embedded database has one server.
+        if house.engine() == "SQLite" {
+            return;
+        }
+        let other = House::start(&house.url, &[]);
+        let ended: [(&str, Act); 4] = [
+            ("logout", &|ada| {
+                house.call(Call::post("/api/auth/logout").cookie(&ada.cookie));
+            }),
+            ("change", &|ada| {
+                let tab = house.signed_in(&ada.email, PASSWORD);
+                let change = json!({ "current_password": PASSWORD, "new_password": NEW });
+                let call = Call::post("/api/auth/password/change").bearer(&tab.access);
+                assert_eq!(house.call(call.json(change)).status, 200);
+            }),
+            ("disable", &|ada| {
+                house.run(&["account", "disable", &ada.email]);
+            }),
+            ("deletion", &|ada| {
+                let leave = Call::new("DELETE", "/api/auth/account").bearer(&ada.access);
+                house.call(leave.json(json!({ "current_password": PASSWORD })));
+            }),
+        ];
+        for (how, act) in ended {
+            let ada = house.person(how);
+            assert_eq!(other.me(&ada.access), 200, "the other node knows {how}");
+            act(&ada);
+            let since = Instant::now();
+            soon("the other node hears of it", || other.me(&ada.access) == 401);
+            assert!(since.elapsed() < Duration::from_secs(1), "{how}: {:?}", since.elapsed());
+            assert_dead(&other, &ada, how);
+        }
+        other.close();
     })
     .await;
 }

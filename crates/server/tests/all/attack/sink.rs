@@ -25,7 +25,7 @@ impl Mail {
 
     /// The first link in the text.
     pub(super) fn link(&self) -> String {
-        let at = self.text.find("http").expect("the mail has a link");
+        let at = self.text.find("http").unwrap();
         self.text[at..].split_whitespace().next().unwrap_or_default().to_owned()
     }
 
@@ -102,10 +102,8 @@ fn talk(stream: TcpStream, kept: &Mutex<Vec<Mail>>) -> Option<()> {
 /// One alternative of a mail, decoded.
 fn part(raw: &str, kind: &str) -> String {
     let Some(at) = raw.find(&format!("Content-Type: {kind}")) else { return String::new() };
-    let rest = &raw[..];
-    let (head_start, _) = rest.split_at(at);
-    let start = head_start.rfind("\n--").unwrap_or(0);
-    let (head, body) = rest[start..].split_once("\n\n").unwrap_or_default();
+    let start = raw[..at].rfind("\n--").unwrap_or(0);
+    let (head, body) = raw[start..].split_once("\n\n").unwrap_or_default();
     let body = body.split("\n--=_").next().unwrap_or_default();
     let head = head.to_ascii_lowercase();
     if head.contains("quoted-printable") {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::house::{House, PASSWORD, Person};
+use super::super::house::{House, PASSWORD, Person, soon};
 use super::super::http::{Answer, Call};
 
 const EMAIL: &str = "New@Example.com";
@@ -37,12 +37,12 @@ impl<'a> Replay<'a> {
     /// An exchange of `auth-api.txt`, by its name.
     pub(super) fn auth_api(&mut self, name: &str) -> Answer {
         let call = match name.split(' ').next().unwrap() {
-            "register" => self.register(name),
+            "register" => Self::register(name),
             "verify" => self.verify(name),
             "me" => self.me(name),
-            "login" => self.login(name),
+            "login" => Self::login(name),
             "refresh" | "logout" => self.cookie_calls(name),
-            _ => self.rest(name),
+            _ => Self::rest(name),
         };
         let answer = self.house.call(call);
         if name == "login ok" {
@@ -54,7 +54,7 @@ impl<'a> Replay<'a> {
         answer
     }
 
-    fn register(&self, name: &str) -> Call {
+    fn register(name: &str) -> Call {
         let call = Call::post("/api/auth/register/");
         let long = "u".repeat(151);
         match name {
@@ -89,7 +89,7 @@ impl<'a> Replay<'a> {
         call.header("Accept", "application/json")
     }
 
-    fn login(&self, name: &str) -> Call {
+    fn login(name: &str) -> Call {
         let call = Call::post("/api/auth/login/");
         match name {
             "login before verify" | "login ok" => {
@@ -139,7 +139,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn rest(&self, name: &str) -> Call {
+    fn rest(name: &str) -> Call {
         let login = Call::post("/api/auth/login/");
         match name {
             "malformed" => login.body("application/json", "{bad"),
@@ -179,7 +179,7 @@ impl<'a> Replay<'a> {
             }
             "bearer inactive" => {
                 let access = self.ada.as_ref().unwrap().access.clone();
-                self.house.soon("the server hears of it", || self.house.me(&access) == 401);
+                soon("the server hears of it", || self.house.me(&access) == 401);
                 Call::get("/api/auth/me/").bearer(&access)
             }
             "bearer deleted" => Call::get("/api/auth/me/").bearer(&self.delete_eve().access),
@@ -203,13 +203,13 @@ impl<'a> Replay<'a> {
     /// second gives them out.
     fn expired(&mut self) -> Person {
         let second = [
-            ("IRONLATCH_TOKENS__ACCESS", "1s"),
-            ("IRONLATCH_TOKENS__IDLE", "1s"),
-            ("IRONLATCH_TOKENS__ABSOLUTE", "1s"),
+            ("IRONLATCH_TOKENS__API__ACCESS", "1s"),
+            ("IRONLATCH_TOKENS__API__IDLE", "1s"),
+            ("IRONLATCH_TOKENS__API__ABSOLUTE", "1s"),
         ];
         self.house.restart(&second);
         let short = self.house.signed_in(EMAIL, PASSWORD);
-        self.house.soon("a token of one second expires", || self.house.me(&short.access) == 401);
+        soon("a token of one second expires", || self.house.me(&short.access) == 401);
         self.house.restart(&[]);
         short
     }
