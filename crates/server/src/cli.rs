@@ -108,9 +108,10 @@ pub(crate) enum Account {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
-    /// Makes a new signing key. Tokens signed with the old one stay good until they run out.
+    /// Publishes a new signing key, which signs five minutes later. Tokens signed with the old
+    /// one stay good until they run out.
     Rotate {
-        /// Refuses tokens signed with the old key at once.
+        /// Lets the new key sign at once and refuses tokens signed with the old one.
         #[arg(long)]
         compromised: bool,
     },
