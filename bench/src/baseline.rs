@@ -10,7 +10,8 @@ use axum::Router;
 use axum::routing::any;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 
@@ -103,16 +104,21 @@ async fn listen(headers: HeaderMap, body: Bytes) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/api/auth/me/", any(answer.clone()))
         .route("/api/auth/token/refresh/", any(answer));
+    // As the server sets it up.
+    let mut protocol = http1::Builder::new();
+    protocol
+        .header_read_timeout(None)
+        .max_headers(100)
+        .max_header_size(32 * 1024)
+        .max_buf_size(33 * 1024);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let service = TowerToHyperService::new(router.clone());
+        let connection = protocol.serve_connection(TokioIo::new(stream), service);
         tokio::spawn(async move {
-            let mut http = hyper::server::conn::http1::Builder::new();
-            // As the server has it.
-            http.timer(TokioTimer::new());
             // A client that leaves is no fault.
-            let _ = http.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection.await;
         });
     }
 }
