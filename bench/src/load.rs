@@ -83,6 +83,17 @@ pub(crate) fn status(answer: &[u8]) -> u16 {
     digits.fold(0, |status, digit| status * 10 + u16::from(digit.wrapping_sub(b'0')))
 }
 
+/// How clients wait for answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Waiting {
+    /// Looking all the time: waking a sleeper on the other core costs whoever sends the answer,
+    /// in a virtual machine more than the answer itself, and no client in another machine costs
+    /// the server that.
+    Awake,
+    /// Leaving their core to others, for loads beside which something is probed.
+    Asleep,
+}
+
 /// Load that runs until it is told to stop.
 pub(crate) struct Flood {
     shared: Arc<Shared>,
@@ -104,12 +115,13 @@ impl Flood {
         address: SocketAddr,
         clients: usize,
         requests: &Arc<Requests>,
+        waiting: Waiting,
     ) -> anyhow::Result<Self> {
         let connections = (0..clients).map(|_| Connection::open(address));
         let connections = connections.collect::<anyhow::Result<Vec<_>>>()?;
         let shared = Arc::new(Shared::default());
         let (requests, known) = (Arc::clone(requests), Arc::clone(&shared));
-        let thread = std::thread::spawn(move || flood(connections, &requests, &known));
+        let thread = std::thread::spawn(move || flood(connections, &requests, &known, waiting));
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -136,14 +148,22 @@ impl Drop for Flood {
     }
 }
 
-fn flood(mut clients: Vec<Connection>, requests: &Requests, known: &Shared) -> anyhow::Result<()> {
+fn flood(
+    mut clients: Vec<Connection>,
+    requests: &Requests,
+    known: &Shared,
+    waiting: Waiting,
+) -> anyhow::Result<()> {
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
     for (at, client) in (0..).zip(&mut clients) {
         client.watch(&epoll, at)?;
         client.send(requests.next())?;
     }
     let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 64];
-    let pause = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let pause = match waiting {
+        Waiting::Awake => Timespec { tv_sec: 0, tv_nsec: 0 },
+        Waiting::Asleep => Timespec { tv_sec: 0, tv_nsec: 100_000_000 },
+    };
     while !known.stop.load(Ordering::Relaxed) {
         let count = epoll::wait(&epoll, &mut events, Some(&pause))?;
         for event in events.iter().take(count) {
@@ -185,7 +205,7 @@ pub(crate) struct Load<'a> {
 impl Load<'_> {
     /// Loads a server that is one process; any answer of another status than wished is a fault.
     pub(crate) fn measure(&self, address: SocketAddr, process: u32) -> anyhow::Result<Window> {
-        let flood = Flood::start(address, self.clients, self.requests)?;
+        let flood = Flood::start(address, self.clients, self.requests, Waiting::Awake)?;
         std::thread::sleep(self.warm_up);
         let window = look(&flood, process, self.window)?;
         let others = flood.stop()?;

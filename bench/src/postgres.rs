@@ -1,6 +1,5 @@
 //! A PostgreSQL of our own that keeps what it acknowledges, on the server's core.
 
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,9 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio_postgres::NoTls;
 
+use crate::figures::wait_for;
 use crate::machine;
 use crate::server::free_address;
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running PostgreSQL; it stops, and its files go, when this is dropped.
 pub(crate) struct Postgres {
@@ -42,7 +46,7 @@ impl Postgres {
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let server = machine::on_server_core(|| command.spawn())??;
         let mut postgres = Self { server, port, _folder: folder };
-        postgres.wait_until_it_listens()?;
+        postgres.wait_until_it_answers()?;
         Ok(postgres)
     }
 
@@ -51,18 +55,26 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
-    fn wait_until_it_listens(&mut self) -> anyhow::Result<()> {
+    /// It listens before it answers.
+    fn wait_until_it_answers(&mut self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(30) {
+        loop {
             if let Some(status) = self.server.try_wait()? {
                 bail!("PostgreSQL ended at once ({status})");
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return Ok(());
+            let asked = wait_for(async {
+                let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
+                tokio::spawn(connection);
+                Ok(client.simple_query("SELECT 1").await?)
+            });
+            match asked {
+                Ok(_) => return Ok(()),
+                Err(error) if begun.elapsed() > PATIENCE => {
+                    return Err(error.context("PostgreSQL does not answer"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
-            std::thread::sleep(Duration::from_millis(50));
         }
-        bail!("PostgreSQL does not listen after 30 s")
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,7 +55,10 @@ const fn scattered(number: u32) -> u64 {
 impl Store {
     /// An empty embedded one.
     pub(crate) fn embedded() -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("ironlatch-bench-").tempdir()?;
+        // The server refuses a folder that others can look into.
+        let private = std::fs::Permissions::from_mode(0o700);
+        let folder =
+            tempfile::Builder::new().prefix("ironlatch-bench-").permissions(private).tempdir()?;
         let url = format!("sqlite:{}", folder.path().join("ironlatch.db").display());
         Ok(Self { folder, url })
     }

@@ -118,7 +118,9 @@ fn configure(
     command.env("IRONLATCH_LISTEN", address.to_string());
     command.env("IRONLATCH_DATA_DIR", store.folder());
     command.env("IRONLATCH_DATABASE_URL", store.url());
-    command.env("IRONLATCH_MASTER_KEY_FILE", store.key_file());
+    if store.key_file().exists() {
+        command.env("IRONLATCH_MASTER_KEY_FILE", store.key_file());
+    }
     command.env("IRONLATCH_PUBLIC_URL", "http://127.0.0.1:8000");
     command.env("IRONLATCH_TRUSTED_PROXIES", "127.0.0.1");
     // Only what counts by network is raised: 64 networks stand for all the clients there are.

@@ -5,7 +5,7 @@ use ironlatch_core::settings::PasswordSettings;
 
 use super::sign_ins::CLIENTS;
 use super::{Population, parts};
-use crate::load::{Flood, look};
+use crate::load::{Flood, Waiting, look};
 use crate::machine;
 use crate::probe::{self, p99};
 use crate::report::{Report, Target, median, rounds};
@@ -19,9 +19,6 @@ const PATIENT: usize = 16;
 pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> {
     let population = Population::new()?;
     let server = Server::start(&population.store, Wish::default())?;
-    // One answer each way, so that what is idle now has done everything once.
-    server.ask(population.me.next())?;
-    server.ask(population.sign_ins.next())?;
     std::thread::sleep(terms.idle / 5);
     let idle = machine::resident_memory(server.process())?;
 
@@ -56,7 +53,7 @@ fn while_sign_ins_flood(
         let alone = p99(&probe::run(server.address, &population.me, terms.probes)?);
         let pure = parts::hashing(terms.slow_window)?.per_second;
 
-        let flood = Flood::start(server.address, CLIENTS, &population.sign_ins)?;
+        let flood = Flood::start(server.address, CLIENTS, &population.sign_ins, Waiting::Asleep)?;
         std::thread::sleep(terms.warm_up);
         let (begun, before) = (std::time::Instant::now(), flood.answered());
         let flooded = p99(&probe::run(server.address, &population.me, terms.probes)?);
@@ -99,8 +96,8 @@ fn while_me_floods(
 ) -> anyhow::Result<()> {
     let measured = rounds(|| {
         let pure = parts::hashing(terms.slow_window)?.per_second;
-        let flood = Flood::start(server.address, CLIENTS, &population.me)?;
-        let patient = Flood::start(server.address, PATIENT, &population.sign_ins)?;
+        let flood = Flood::start(server.address, CLIENTS, &population.me, Waiting::Asleep)?;
+        let patient = Flood::start(server.address, PATIENT, &population.sign_ins, Waiting::Asleep)?;
         std::thread::sleep(terms.warm_up);
         let signed_in = look(&patient, server.process(), terms.slow_window)?.per_second;
         let turned_away = patient.stop()?;

@@ -35,7 +35,7 @@ const ACCOUNTS: u32 = 10_000;
 const BEARERS: usize = 1_000;
 
 /// Runs something that waits, on the calling thread.
-fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

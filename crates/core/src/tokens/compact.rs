@@ -9,8 +9,11 @@ use crate::ports::Token;
 /// Longer tokens are refused unread: ours stay far below, so more is only work for us.
 const LONGEST: usize = 4_096;
 
-/// Room for a token of ours, so that no half of one stays behind in memory that was given back.
-const USUAL: usize = 1_280;
+/// Signatures and MACs of our usual algorithms in base64url, and the two dots. A longer one (RSA)
+/// moves the text before it is in it, so no token stays behind in memory that was given back.
+const USUAL_SIGNATURE: usize = 86 + 2;
+/// Claims of ours in JSON take about so much.
+const USUAL_CLAIMS: usize = 512;
 
 /// The header of a token as it came, in base64url; `None` for what is too long or not in three
 /// parts. Nothing of it is believed.
@@ -29,8 +32,11 @@ pub(super) fn write<S: AsRef<[u8]>>(
     claims: &impl Serialize,
     sign: impl FnOnce(&[u8]) -> Result<S, InternalError>,
 ) -> Result<Token, InternalError> {
-    let json = serde_json::to_vec(claims).map_err(InternalError::fault)?;
-    let mut token = String::with_capacity(USUAL);
+    let mut json = Vec::with_capacity(USUAL_CLAIMS);
+    serde_json::to_writer(&mut json, claims).map_err(InternalError::fault)?;
+    // No more than that: allocators keep small blocks at hand and must look for larger ones.
+    let length = header.len() + BASE64URL_NOPAD.encode_len(json.len()) + USUAL_SIGNATURE;
+    let mut token = String::with_capacity(length);
     token.push_str(header);
     token.push('.');
     BASE64URL_NOPAD.encode_append(&json, &mut token);
