@@ -198,6 +198,7 @@ pub(crate) struct Window {
 pub(crate) struct Load<'a> {
     pub(crate) requests: &'a Arc<Requests>,
     pub(crate) clients: usize,
+    pub(crate) waiting: Waiting,
     pub(crate) warm_up: Duration,
     pub(crate) window: Duration,
 }
@@ -205,7 +206,7 @@ pub(crate) struct Load<'a> {
 impl Load<'_> {
     /// Loads a server that is one process; any answer of another status than wished is a fault.
     pub(crate) fn measure(&self, address: SocketAddr, process: u32) -> anyhow::Result<Window> {
-        let flood = Flood::start(address, self.clients, self.requests, Waiting::Awake)?;
+        let flood = Flood::start(address, self.clients, self.requests, self.waiting)?;
         std::thread::sleep(self.warm_up);
         let window = look(&flood, process, self.window)?;
         let others = flood.stop()?;

@@ -21,8 +21,8 @@ use tempfile::TempDir;
 /// Every account's password.
 pub(crate) const PASSWORD: &str = "vierzehn Igel im Regen";
 
-/// Accounts in one batch.
-const AT_ONCE: u32 = 500;
+/// Rows of a kind in one batch.
+const AT_ONCE: u32 = 1_000;
 
 /// Where a server's data is; gone when dropped.
 pub(crate) struct Store {

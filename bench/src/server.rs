@@ -101,7 +101,14 @@ impl Drop for Server {
 fn command(store: &Store, wish: Wish) -> anyhow::Result<Command> {
     let Some(trace) = wish.traced_into else { return Ok(Command::new(binary()?)) };
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range,msync,sync,syncfs"]);
+    // As the grandchild (`-D`), so that the process we know and stop is the server itself.
+    command.args([
+        "-D",
+        "-f",
+        "-qq",
+        "-e",
+        "trace=fsync,fdatasync,sync_file_range,msync,sync,syncfs",
+    ]);
     command.arg("-o").arg(store.folder().join(trace)).arg(binary()?);
     Ok(command)
 }

@@ -3,7 +3,7 @@
 
 use super::Population;
 use crate::baseline::Baseline;
-use crate::load::Load;
+use crate::load::{Load, Waiting};
 use crate::report::{Report, Target, rounds};
 use crate::server::{Server, Wish};
 use crate::terms::Terms;
@@ -19,6 +19,7 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
         let load = Load {
             requests: &population.me,
             clients: CLIENTS,
+            waiting: Waiting::Awake,
             warm_up: terms.warm_up,
             window: terms.window,
         };

@@ -11,7 +11,7 @@ use tokio_postgres::NoTls;
 
 use super::{ACCOUNTS, parts, wait_for};
 use crate::baseline::Baseline;
-use crate::load::Load;
+use crate::load::{Load, Waiting};
 use crate::machine;
 use crate::postgres::Postgres;
 use crate::report::{Report, Target, rounds};
@@ -54,6 +54,7 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
     let seeded = populate(&store)?;
     let file = store.folder().join("parts.db");
     std::fs::copy(store.folder().join("ironlatch.db"), &file)?;
+    // Set as the server's writer is.
     let mut direct = Connection::open(&file)?;
     direct.pragma_update(None, "journal_mode", "WAL")?;
     direct.pragma_update(None, "synchronous", "FULL")?;
@@ -106,6 +107,7 @@ fn compare(
     let load = Load {
         requests: &seeded.requests,
         clients: CLIENTS,
+        waiting: Waiting::Awake,
         warm_up: terms.warm_up,
         window: terms.window,
     };

@@ -1,7 +1,7 @@
 //! Password sign-ins for each second of processor time, against hashing and nothing else.
 
 use super::{Population, parts};
-use crate::load::Load;
+use crate::load::{Load, Waiting};
 use crate::report::{Report, Target, rounds};
 use crate::server::{Server, Wish};
 use crate::terms::Terms;
@@ -15,6 +15,8 @@ pub(crate) fn measure(terms: &Terms, report: &mut Report) -> anyhow::Result<()> 
     let load = Load {
         requests: &population.sign_ins,
         clients: CLIENTS,
+        // Ninety answers a second wake nobody often, and two cores may share one memory.
+        waiting: Waiting::Asleep,
         warm_up: terms.warm_up,
         window: terms.slow_window,
     };
