@@ -44,7 +44,7 @@ pub(crate) fn run(
             send(address, &epoll, &mut lanes, requests, due)?;
             continue;
         }
-        let wait = if sent < probes { due - Instant::now() } else { Duration::from_millis(100) };
+        let wait = if sent < probes { until_near(due) } else { Duration::from_millis(100) };
         let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; 16];
         let count = epoll::wait(&epoll, &mut events, Some(&Timespec::try_from(wait)?))?;
         for event in events.iter().take(count) {
@@ -60,6 +60,12 @@ pub(crate) fn run(
         );
     }
     Ok(took)
+}
+
+/// How long may be slept before a probe is due: the kernel counts this wait in whole
+/// milliseconds, and a probe that is sent late looks like a slow answer.
+fn until_near(due: Instant) -> Duration {
+    due.saturating_duration_since(Instant::now()).saturating_sub(Duration::from_millis(2))
 }
 
 fn add(
