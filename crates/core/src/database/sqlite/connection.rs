@@ -26,35 +26,49 @@ pub(super) fn create(path: &Path) -> Result<(), InternalError> {
             "SQLite {library} is linked; {OLDEST_LIBRARY} or later is needed"
         )));
     }
-    let is_new = private_file(path).map_err(|error| {
+    let cannot = |error| {
         InternalError::unavailable(format_args!("cannot open {}: {error}", path.display()))
-    })?;
-    if is_new {
+    };
+    // One node at a time, whichever process it is in: SQLite does not wait for others while
+    // it changes to a write-ahead log, and nobody may acknowledge anything before the file's
+    // first page is on the disk.
+    let _others_wait = folder_lock(path).map_err(cannot)?;
+    if private_file(path).map_err(cannot)? {
         first_page(path).map_err(|error| failure::internal(&error))?;
-        // The log counts for nothing while the file beside it is empty, so its first page
-        // must be on the disk before anything is acknowledged. No connection may be open
-        // now: closing this file would drop its locks.
+        // The log counts for nothing while the file beside it is empty. No connection may be
+        // open now: closing this file would drop its locks.
         File::open(path).and_then(|file| file.sync_all()).map_err(InternalError::unavailable)?;
     }
     Ok(())
 }
 
-/// Whether the file had to be made (or was empty).
-fn private_file(path: &Path) -> io::Result<bool> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+/// Waits until no other node makes a database in this folder, which is made if missing.
+fn folder_lock(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    let known = file.metadata()?;
+    let folder = File::open(folder.unwrap_or(Path::new(".")))?;
+    match folder.lock() {
+        // Such a file system cannot hold a shared database either.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(folder),
+        locked => locked.map(|()| folder),
+    }
+}
+
+/// Whether the file had to be made (or was empty). One that is in use is not opened: closing
+/// it would drop the locks of this process's connections to it.
+fn private_file(path: &Path) -> io::Result<bool> {
+    let known = match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            new.metadata()?
+        }
+        known => known?,
+    };
     // SQLite gives the log and the shared memory the same permissions.
     if known.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
     }
     Ok(known.len() == 0)
 }

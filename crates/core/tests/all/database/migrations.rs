@@ -26,7 +26,7 @@ async fn start_many_nodes(url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_at_once_on_a_new_embedded_database_all_end_well() {
-    for _ in 0..5 {
+    for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         start_many_nodes(&format!("sqlite:{}", folder.path().join("test.db").display())).await;
     }
