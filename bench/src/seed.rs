@@ -216,6 +216,7 @@ pub(crate) fn refresh_token(
 ) -> anyhow::Result<Token> {
     let issued = session.made_at();
     Ok(auth.tokens().write_refresh(&RefreshClaims {
+        door: ironlatch_core::sessions::Door::Api,
         session,
         chain: Chain::Body,
         generation: 1,

@@ -33,6 +33,22 @@ pub enum OfAuditEntry {}
 #[derive(Debug)]
 pub enum OfGroup {}
 
+/// Marks identifiers of second factors' challenges.
+#[derive(Debug)]
+pub enum OfChallenge {}
+/// Marks identifiers of recovery codes.
+#[derive(Debug)]
+pub enum OfRecoveryCode {}
+/// Marks identifiers of registration sources.
+#[derive(Debug)]
+pub enum OfSource {}
+/// Marks identifiers of pictures.
+#[derive(Debug)]
+pub enum OfAvatar {}
+/// Marks identifiers of address changes.
+#[derive(Debug)]
+pub enum OfAddressChange {}
+
 /// An account's identifier: the `sub` of its tokens.
 pub type AccountId = Id<OfAccount>;
 /// A session's identifier: the `sid` of its tokens. It holds the millisecond the session began.
@@ -45,6 +61,16 @@ pub type MessageId = Id<OfMessage>;
 pub type AuditEntryId = Id<OfAuditEntry>;
 /// Identifies a group of accounts.
 pub type GroupId = Id<OfGroup>;
+/// Identifies a second factor's challenge.
+pub type ChallengeId = Id<OfChallenge>;
+/// Identifies a recovery code.
+pub type RecoveryCodeId = Id<OfRecoveryCode>;
+/// Identifies a registration source.
+pub type SourceId = Id<OfSource>;
+/// Identifies a picture; part of its public address, so made of randomness alone.
+pub type AvatarId = Id<OfAvatar>;
+/// Identifies a change of address or number.
+pub type AddressChangeId = Id<OfAddressChange>;
 
 impl<Of> Id<Of> {
     /// A new identifier: `now` in its first 48 bits, randomness in the rest.

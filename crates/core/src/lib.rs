@@ -4,6 +4,8 @@
 //! listed below it):
 //!
 //! - [`sign_in`]: the one way in; every way to sign in or up ends there.
+//! - [`sources`]: where people came from, and the analytics of it.
+//! - [`profiles`]: what people tell about themselves, a picture too.
 //! - [`accounts`]: who exists; roles, groups, permissions.
 //! - [`credentials`]: what proves it; the hash gate.
 //! - [`one_time_codes`]: the codes and links we send.
@@ -29,10 +31,12 @@ pub mod limits;
 pub mod messages;
 pub mod one_time_codes;
 pub mod ports;
+pub mod profiles;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;
+pub mod sources;
 pub mod time;
 pub mod tokens;
 pub mod workers;
@@ -129,6 +133,18 @@ impl Auth {
     #[must_use]
     pub fn passwords(&self) -> credentials::password::Passwords<'_> {
         credentials::password::Passwords { auth: self }
+    }
+
+    /// Authenticator apps.
+    #[must_use]
+    pub fn totp(&self) -> credentials::totp::Totp<'_> {
+        credentials::totp::Totp { auth: self }
+    }
+
+    /// Recovery codes.
+    #[must_use]
+    pub fn recovery_codes(&self) -> credentials::recovery_codes::RecoveryCodes<'_> {
+        credentials::recovery_codes::RecoveryCodes { auth: self }
     }
 
     /// Codes and links.

@@ -15,8 +15,6 @@ pub struct Settings {
     /// Where people and clients reach this server, e.g. `https://auth.example.com`; the `iss`
     /// of tokens and the base of every link.
     pub public_url: String,
-    /// Where mailed links to pages lead when the API has a front end of its own.
-    pub frontend_url: Option<String>,
     /// `aud` of access tokens; the public URL where not set.
     pub audience: Option<String>,
     /// Development mode: shows real verification tokens. Refuses public addresses.
@@ -33,6 +31,10 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// `mail.*`.
     pub mail: MailSettings,
+    /// `doors.*`.
+    pub doors: DoorsSettings,
+    /// `totp.*`.
+    pub totp: TotpSettings,
     /// `checks.when_blind`: what a node does that has not heard of revocations for 5 s.
     pub when_blind: WhenBlind,
 }
@@ -57,14 +59,6 @@ pub struct SignUpSettings {
     pub neutral: bool,
     /// Password sign-in waits for verification.
     pub require_verified: bool,
-}
-
-impl SignUpSettings {
-    /// Whether password sign-in waits for verification.
-    #[must_use]
-    pub const fn waits_for_verification(&self) -> bool {
-        self.neutral || self.require_verified
-    }
 }
 
 /// Passwords and hashing.
@@ -111,6 +105,85 @@ pub struct LimitSettings {
     pub failures_before_stop: u32,
 }
 
+/// The ways clients speak to us: our own API, and translations of other systems' contracts.
+/// Each decides lifetimes, the front end that mails link to, and the role of new accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// `/api/auth/*` with addresses, names and passwords.
+    Api,
+    /// `/api/auth/otp/*`: codes by mail and SMS.
+    Codes,
+    /// `/api/users/*`.
+    Users,
+    /// `/users/*`, alias `/user/*`.
+    OtpSession,
+    /// `/accounts/*`.
+    Accounts,
+    /// `/cfg/accounts/*`.
+    Cfg,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Api, Self::Codes, Self::Users, Self::OtpSession, Self::Accounts, Self::Cfg];
+
+    /// The stored word; stable over releases.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Codes => "codes",
+            Self::Users => "users",
+            Self::OtpSession => "otp_session",
+            Self::Accounts => "accounts",
+            Self::Cfg => "cfg",
+        }
+    }
+
+    /// The door of a stored word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|door| door.word() == word)
+    }
+}
+
+/// `[doors]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoorsSettings {
+    /// Our own API (codes included), which is always open.
+    pub api: DoorSettings,
+    /// `/api/users/*`, `/api/health/`, `/api/dashboard/`.
+    pub users: DoorSettings,
+    /// `/users/*` and `/user/*`.
+    pub otp_session: DoorSettings,
+    /// `/accounts/*`.
+    pub accounts: DoorSettings,
+    /// `/cfg/accounts/*`.
+    pub cfg: DoorSettings,
+}
+
+/// `[doors.<name>]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoorSettings {
+    /// Whether its paths are answered; our own API always is.
+    pub enabled: bool,
+    /// The front end that its mails link to; our own pages where not given.
+    pub frontend_url: Option<String>,
+    /// The role of accounts made through it; `accounts.default_role` where not given.
+    pub default_role: Option<String>,
+}
+
+/// `[totp]`: authenticator apps.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TotpSettings {
+    /// The name that apps show beside the account; `mail.product` where not given.
+    pub issuer: Option<String>,
+}
+
 /// Tokens and keys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,6 +192,35 @@ pub struct TokenSettings {
     pub algorithm: SigningAlgorithm,
     /// Lifetimes on `/api/auth/*`.
     pub api: Lifetimes,
+    /// Lifetimes of sign-ins by code, and of `/cfg/accounts/*`.
+    pub codes: Lifetimes,
+    /// Lifetimes on `/api/users/*`; the access token is in a cookie.
+    pub users: Lifetimes,
+    /// Lifetimes on `/users/*`, where the session is a cookie itself.
+    pub otp_session: Lifetimes,
+    /// Lifetimes on `/accounts/*`.
+    pub accounts: Lifetimes,
+}
+
+impl TokenSettings {
+    /// How long tokens and sessions of a door live.
+    #[must_use]
+    pub const fn of(&self, door: Door) -> Lifetimes {
+        match door {
+            Door::Api => self.api,
+            Door::Codes | Door::Cfg => self.codes,
+            Door::Users => self.users,
+            Door::OtpSession => self.otp_session,
+            Door::Accounts => self.accounts,
+        }
+    }
+
+    /// The longest life of an access token of any door: how long a revocation must be known.
+    #[must_use]
+    pub fn longest_access(&self) -> Duration {
+        let each = Door::ALL.map(|door| self.of(door).access);
+        each.into_iter().max().unwrap_or(self.api.access)
+    }
 }
 
 /// How long the tokens of a door live.
@@ -176,7 +278,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: "http://127.0.0.1:8000".to_owned(),
-            frontend_url: None,
             audience: None,
             development: false,
             accounts: AccountSettings::default(),
@@ -189,6 +290,8 @@ impl Default for Settings {
                 product: "Ironlatch".to_owned(),
                 templates: None,
             },
+            doors: DoorsSettings::default(),
+            totp: TotpSettings::default(),
             when_blind: WhenBlind::Refuse,
         }
     }
@@ -222,7 +325,15 @@ impl Default for LimitSettings {
 
 impl Default for TokenSettings {
     fn default() -> Self {
-        Self { algorithm: SigningAlgorithm::EdDsa, api: Lifetimes::default() }
+        let month = |access, idle| Lifetimes { access, idle, absolute: days(30) };
+        Self {
+            algorithm: SigningAlgorithm::EdDsa,
+            api: Lifetimes::default(),
+            codes: month(minutes(15), days(7)),
+            users: month(hours(24), days(7)),
+            otp_session: month(minutes(15), days(30)),
+            accounts: month(minutes(5), days(7)),
+        }
     }
 }
 
@@ -327,19 +438,82 @@ impl Settings {
             "accounts.default_role",
             "must be one of accounts.roles",
         );
-        let api = self.tokens.api;
-        unless(
-            api.access <= api.idle && api.idle <= api.absolute,
-            "tokens.api",
-            "access must not outlive idle, nor idle absolute",
-        );
+        for (key, door) in [
+            ("tokens.api", Door::Api),
+            ("tokens.codes", Door::Codes),
+            ("tokens.users", Door::Users),
+            ("tokens.otp_session", Door::OtpSession),
+            ("tokens.accounts", Door::Accounts),
+        ] {
+            let lives = self.tokens.of(door);
+            unless(
+                lives.access <= lives.idle && lives.idle <= lives.absolute,
+                key,
+                "access must not outlive idle, nor idle absolute",
+            );
+        }
+        for (key, door) in [
+            ("doors.api.default_role", &self.doors.api),
+            ("doors.users.default_role", &self.doors.users),
+            ("doors.otp_session.default_role", &self.doors.otp_session),
+            ("doors.accounts.default_role", &self.doors.accounts),
+            ("doors.cfg.default_role", &self.doors.cfg),
+        ] {
+            let role = door.default_role.as_ref();
+            unless(
+                role.is_none_or(|role| accounts.roles.contains(role)),
+                key,
+                "must be one of accounts.roles",
+            );
+        }
         mistakes
     }
 
-    /// The base of links to pages: the front end's URL, else ours, without a slash at its end.
+    /// What a door was told.
     #[must_use]
-    pub fn pages_url(&self) -> &str {
-        self.frontend_url.as_deref().unwrap_or(&self.public_url).trim_end_matches('/')
+    pub const fn door(&self, door: Door) -> &DoorSettings {
+        match door {
+            Door::Api | Door::Codes => &self.doors.api,
+            Door::Users => &self.doors.users,
+            Door::OtpSession => &self.doors.otp_session,
+            Door::Accounts => &self.doors.accounts,
+            Door::Cfg => &self.doors.cfg,
+        }
+    }
+
+    /// The base of links to pages in a door's mails: its front end's URL, else ours, without a
+    /// slash at its end.
+    #[must_use]
+    pub fn pages_url(&self, door: Door) -> &str {
+        let frontend = self.door(door).frontend_url.as_deref();
+        frontend.unwrap_or(&self.public_url).trim_end_matches('/')
+    }
+
+    /// The role of accounts made through a door.
+    #[must_use]
+    pub fn default_role(&self, door: Door) -> &str {
+        self.door(door).default_role.as_deref().unwrap_or(&self.accounts.default_role)
+    }
+
+    /// Whether password sign-in through a door waits for verification; the contract of
+    /// `accounts` always does.
+    #[must_use]
+    pub const fn waits_for_verification(&self, door: Door) -> bool {
+        matches!(door, Door::Accounts) || self.sign_up.neutral || self.sign_up.require_verified
+    }
+
+    /// Whether sign-up through a door tells that an address is taken: two contracts do.
+    #[must_use]
+    pub const fn reveals_taken(&self, door: Door) -> bool {
+        matches!(door, Door::Api | Door::Users)
+            && self.sign_up.reveal_taken
+            && !self.sign_up.neutral
+    }
+
+    /// The name that authenticator apps show.
+    #[must_use]
+    pub fn totp_issuer(&self) -> &str {
+        self.totp.issuer.as_deref().unwrap_or(&self.mail.product)
     }
 
     /// `aud` of access tokens.

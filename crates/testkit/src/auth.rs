@@ -10,7 +10,9 @@ use ironlatch_core::client::Client;
 use ironlatch_core::ids::AccountId;
 use ironlatch_core::ports::{Clock, Random, SystemRandom, Token};
 use ironlatch_core::settings::Settings;
-use ironlatch_core::sign_in::{Evidence, PasswordAttempt, SignInError, SignUp, SignedIn, Step};
+use ironlatch_core::sign_in::{
+    Arrival, Evidence, PasswordAttempt, SignInError, SignUp, SignedIn, Step,
+};
 use ironlatch_core::time::Timestamp;
 use ironlatch_core::{Auth, AuthBuilder};
 
@@ -131,7 +133,8 @@ impl TestAuth {
             username: Some(name_for(email)),
             email: address(email),
             password: Token::new(PASSWORD.to_owned()),
-            client: self.stranger(),
+            name: None,
+            arrival: Arrival::new(self.stranger()),
         };
         self.auth.sign_in().sign_up(wish).await.expect("the account is made");
         self.deliver().await;
@@ -159,13 +162,14 @@ impl TestAuth {
     /// Signs somebody in from a network of their own.
     pub async fn try_sign_in(&self, email: &str, password: &str) -> Result<SignedIn, SignInError> {
         let attempt = PasswordAttempt {
-            email: address(email),
+            identifier: address(email).into(),
             password: Token::new(password.to_owned()),
-            previous_cookie: None,
-            client: self.stranger(),
+            expects_second_factor: false,
+            arrival: Arrival::new(self.stranger()),
         };
         match self.auth.sign_in().with_password(attempt).await? {
             Step::SignedIn(signed_in) => Ok(*signed_in),
+            Step::SecondFactor(_) => panic!("{email} has a second factor: answer the challenge"),
         }
     }
 

@@ -9,6 +9,7 @@ mod translate;
 use std::borrow::Cow;
 
 use http::StatusCode;
+use ironlatch_core::sign_in::Challenge;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -61,6 +62,8 @@ pub enum Problem {
     Fields(FieldErrors),
     /// Unknown identifier or wrong password.
     InvalidCredentials,
+    /// The first step is right; the second is asked for.
+    SecondFactorRequired(Challenge),
     /// A mailed link's token that does not work.
     InvalidLink,
     /// No refresh token came along.
@@ -103,6 +106,7 @@ impl Problem {
             | Self::UserInactive
             | Self::UserNotFound
             | Self::RefreshRefused(_)
+            | Self::SecondFactorRequired(_)
             | Self::NoActiveAccount => StatusCode::UNAUTHORIZED,
             Self::PermissionDenied | Self::NotVerified | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -142,6 +146,7 @@ impl Problem {
             Self::NoData | Self::NotADictionary(_) | Self::Fields(_) => "invalid",
             Self::TooLarge => "too_large",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::SecondFactorRequired(_) => "second_factor_required",
             Self::InvalidLink => "invalid_token",
             Self::NoRefreshToken => "no_refresh_token",
             Self::Throttled { .. } => "throttled",
@@ -167,6 +172,7 @@ impl Problem {
             Self::RefreshRefused(sentence) => sentence,
             Self::PermissionDenied => "You do not have permission to perform this action.",
             Self::NotVerified => "Confirm your e-mail address first.",
+            Self::SecondFactorRequired(_) => "Confirm it is you with your second factor.",
             Self::CrossSite => "CSRF Failed: the request does not come from an allowed origin.",
             Self::MethodNotAllowed(method) => {
                 return format!("Method \"{method}\" not allowed.").into();

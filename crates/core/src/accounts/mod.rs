@@ -3,18 +3,23 @@
 //! Addresses and names are unique in their canonical form (`…_key`). `security_version` rises
 //! with every change of password, factor, address, role or state.
 //!
-//! Owns the tables `accounts`, `groups`, `account_groups`, `group_permissions` and
-//! `account_permissions`.
+//! Owns the tables `accounts`, `groups`, `account_groups`, `group_permissions`,
+//! `account_permissions` and `application_tokens`.
 
 mod email;
+mod identifier;
+mod phone;
 mod store;
 mod username;
 
 pub use email::{Email, EmailProblem};
+pub use identifier::Identifier;
+pub use phone::{Phone, PhoneProblem};
 pub use username::{Username, UsernameProblem};
 
 pub(crate) use store::{
     NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, signed_in, taken,
+    unchanged,
 };
 
 use std::time::Duration;

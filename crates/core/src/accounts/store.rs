@@ -12,6 +12,9 @@ pub(crate) struct NewRow<'a> {
     pub(crate) email: Option<(&'a str, &'a str)>,
     pub(crate) email_verified_at: Option<Timestamp>,
     pub(crate) username: Option<(&'a str, &'a str)>,
+    pub(crate) phone: Option<(&'a str, &'a str)>,
+    pub(crate) phone_verified_at: Option<Timestamp>,
+    pub(crate) last_sign_in_at: Option<Timestamp>,
     pub(crate) role: &'a str,
     pub(crate) is_staff: bool,
     pub(crate) is_superuser: bool,
@@ -24,10 +27,10 @@ pub(crate) struct NewRow<'a> {
 pub(crate) fn insert(new: &NewRow<'_>) -> Statement {
     Statement::new(
         "INSERT INTO accounts
-                (id, number, email, email_key, email_verified_at, username, username_key, role,
-                 is_staff, is_superuser, custom_fields, security_version, created_at,
-                 created_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{}', 1, $11, $12)",
+                (id, number, email, email_key, email_verified_at, username, username_key, phone,
+                 phone_key, phone_verified_at, role, is_staff, is_superuser, custom_fields,
+                 security_version, created_at, created_from, last_sign_in_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, '{}', 1, $14, $15, $16)",
         [
             new.id.into(),
             new.number.into(),
@@ -36,11 +39,15 @@ pub(crate) fn insert(new: &NewRow<'_>) -> Statement {
             new.email_verified_at.into(),
             new.username.map(|(typed, _)| typed).into(),
             new.username.map(|(_, key)| key).into(),
+            new.phone.map(|(typed, _)| typed).into(),
+            new.phone.map(|(_, key)| key).into(),
+            new.phone_verified_at.into(),
             new.role.into(),
             new.is_staff.into(),
             new.is_superuser.into(),
             new.created_at.into(),
             new.created_from.into(),
+            new.last_sign_in_at.into(),
         ],
     )
 }
@@ -63,6 +70,19 @@ pub(crate) fn signed_in(id: AccountId, security_version: i64, now: Timestamp) ->
           WHERE id = $1 AND security_version = $2
             AND disabled_at IS NULL AND deleted_at IS NULL",
         [id.into(), security_version.into(), now.into()],
+    )
+    .must_change()
+}
+
+/// Changes nothing, if the account still is what it was when its credential was read: what the
+/// first of two steps rests on.
+pub(crate) fn unchanged(id: AccountId, security_version: i64) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET security_version = security_version
+          WHERE id = $1 AND security_version = $2
+            AND disabled_at IS NULL AND deleted_at IS NULL",
+        [id.into(), security_version.into()],
     )
     .must_change()
 }

@@ -1,5 +1,7 @@
-//! What proves who somebody is: passwords now, passkeys, TOTP and recovery codes later.
+//! What proves who somebody is: passwords, authenticator apps and recovery codes.
 //!
-//! Owns the table `passwords`.
+//! Owns the tables `passwords`, `totp_credentials` and `recovery_codes`.
 
 pub mod password;
+pub mod recovery_codes;
+pub mod totp;

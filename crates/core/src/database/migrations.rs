@@ -16,17 +16,31 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
-pub(super) const SQLITE: [Migration; 1] = [Migration {
-    version: 1,
-    name: "foundation",
-    sql: include_str!("../../migrations/sqlite/0001_foundation.sql"),
-}];
+pub(super) const SQLITE: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "foundation",
+        sql: include_str!("../../migrations/sqlite/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "every_client",
+        sql: include_str!("../../migrations/sqlite/0002_every_client.sql"),
+    },
+];
 
-pub(super) const POSTGRES: [Migration; 1] = [Migration {
-    version: 1,
-    name: "foundation",
-    sql: include_str!("../../migrations/postgres/0001_foundation.sql"),
-}];
+pub(super) const POSTGRES: [Migration; 2] = [
+    Migration {
+        version: 1,
+        name: "foundation",
+        sql: include_str!("../../migrations/postgres/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "every_client",
+        sql: include_str!("../../migrations/postgres/0002_every_client.sql"),
+    },
+];
 
 /// The table of applied versions on SQLite.
 pub(super) const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -136,6 +136,13 @@ impl Limits<'_> {
         }
     }
 
+    /// Whose failures wrong second factors count for: the account's. Whoever gets that far has
+    /// passed the first step.
+    pub(crate) fn second_factor_subject(&self, account: AccountId) -> Subject {
+        let id = account.uuid();
+        Subject(self.auth.secrets().digest("second-factor-failures", id.as_bytes()))
+    }
+
     /// Whether the client brings a genuine known-device cookie of this account.
     pub(crate) fn knows_device(&self, owner: DeviceOwner, client: &Client) -> bool {
         client.device.as_ref().is_some_and(|cookie| {

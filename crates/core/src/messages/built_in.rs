@@ -1,7 +1,7 @@
 //! Our own texts, built into the program.
 
 /// Every file a mail is made of.
-pub(super) const BUILT_IN: [(&str, &str); 29] = [
+pub(super) const BUILT_IN: [(&str, &str); 32] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -31,4 +31,7 @@ pub(super) const BUILT_IN: [(&str, &str); 29] = [
     ("account_closed.subject", include_str!("../../templates/mail/account_closed.subject")),
     ("account_closed.txt", include_str!("../../templates/mail/account_closed.txt")),
     ("account_closed.html", include_str!("../../templates/mail/account_closed.html")),
+    ("recovery_code_used.subject", include_str!("../../templates/mail/recovery_code_used.subject")),
+    ("recovery_code_used.txt", include_str!("../../templates/mail/recovery_code_used.txt")),
+    ("recovery_code_used.html", include_str!("../../templates/mail/recovery_code_used.html")),
 ];

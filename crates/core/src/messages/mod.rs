@@ -5,7 +5,7 @@
 //! forgotten when the message is done. A message leaves once; only a crash (or a server that
 //! does not answer after it took the text) sends it again, with the same Message-ID.
 //!
-//! Owns the table `messages`.
+//! Owns the tables `messages`, `message_budgets` and `message_stops`.
 
 mod built_in;
 mod deliver;
@@ -54,6 +54,8 @@ pub enum Message {
     TokenTheft { at: Timestamp, from: String },
     /// The account was closed.
     AccountClosed { at: Timestamp },
+    /// A recovery code was used in place of the authenticator app; so many are left.
+    RecoveryCodeUsed { at: Timestamp, from: String, left: u32 },
 }
 
 /// Only the kind is shown: links hold tokens.

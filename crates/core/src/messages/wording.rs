@@ -32,6 +32,7 @@ impl Message {
             Self::NewNetwork { .. } => "new_network",
             Self::TokenTheft { .. } => "token_theft",
             Self::AccountClosed { .. } => "account_closed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
 
@@ -53,11 +54,14 @@ impl Message {
                 json!({ "at": moment(*at), "from": whereabouts(from), "device": harmless(device) })
             }
             Self::AccountClosed { at } => json!({ "at": moment(*at) }),
+            Self::RecoveryCodeUsed { at, from, left } => {
+                json!({ "at": moment(*at), "from": whereabouts(from), "left": left })
+            }
         }
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 9] {
+    pub(super) fn samples() -> [Self; 10] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -70,8 +74,9 @@ impl Message {
             Self::PasswordChanged { at, from: from.clone() },
             Self::NewDevice { at, from: from.clone(), device: device.clone() },
             Self::NewNetwork { at, from: from.clone(), device },
-            Self::TokenTheft { at, from },
+            Self::TokenTheft { at, from: from.clone() },
             Self::AccountClosed { at },
+            Self::RecoveryCodeUsed { at, from, left: 9 },
         ]
     }
 }

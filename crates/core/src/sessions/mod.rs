@@ -9,6 +9,7 @@
 mod account;
 mod cache;
 mod check;
+mod cookie;
 mod feed;
 mod last_use;
 mod new_network;
@@ -29,7 +30,7 @@ use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
-pub use crate::settings::Lifetimes;
+pub use crate::settings::{Door, Lifetimes};
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, TokenError};
 
@@ -50,13 +51,6 @@ pub struct Proof {
     pub(crate) batch: Batch,
 }
 
-/// Which way a session was opened through; decides lifetimes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
-    /// `/api/auth/*`: 15 min · 14 d · 90 d.
-    Api,
-}
-
 /// A session just opened, with its secrets in the clear.
 #[derive(Debug, Clone)]
 pub struct Started {
@@ -70,6 +64,11 @@ pub struct Started {
     pub refresh_body: Token,
     /// How long the cookie may be kept: the idle limit.
     pub refresh_lifetime: Duration,
+    /// How long the access token may be kept in a cookie.
+    pub access_lifetime: Duration,
+    /// The session's own cookie, on the door where sessions are cookies, and how long it may be
+    /// kept.
+    pub cookie: Option<(Token, Duration)>,
 }
 
 /// What a refresh gives.

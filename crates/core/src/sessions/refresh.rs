@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::feed::Event;
 use super::start::end_of;
 use super::store::{self, Found, Presented, Rotated};
-use super::{Door, EndReason, RefreshError, Refreshed, Sessions};
+use super::{EndReason, RefreshError, Refreshed, Sessions};
 use crate::audit;
 use crate::client::Client;
 use crate::database::{Batch, WriteError};
@@ -146,7 +146,7 @@ impl Sessions<'_> {
         session_end: Timestamp,
         now: Timestamp,
     ) -> Result<Token, InternalError> {
-        let lifetime = self.lifetimes(Door::Api).access;
+        let lifetime = self.lifetimes(claims.door).access;
         self.auth.tokens().write_access(&AccessClaims {
             account: claims.account,
             number: claims.number,

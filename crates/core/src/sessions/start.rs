@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::SessionId;
+use crate::ports::Token;
 use crate::time::Timestamp;
 use crate::tokens::{AccessClaims, Chain, RefreshClaims};
 
@@ -25,13 +26,14 @@ impl Sessions<'_> {
     ) -> Result<Started, WriteError> {
         let now = self.auth.clock().now();
         let id = SessionId::new(now, self.auth.random());
-        let batch = self.opening(&proof, id, (door, client), now);
+        let cookie = (door == Door::OtpSession).then(|| self.auth.random().token());
+        let batch = self.opening(&proof, id, (door, client, cookie.as_ref()), now);
         let oldest = self.auth.database().write(batch).await?;
         self.state().accounts.forget(proof.account);
         if !oldest.is_empty() {
             self.catch_up().await?;
         }
-        Ok(self.hand_out(&proof, id, door, now)?)
+        Ok(self.hand_out(&proof, id, (door, cookie), now)?)
     }
 
     /// The proof's statements, which refuse everything if the account has changed, then the
@@ -40,7 +42,7 @@ impl Sessions<'_> {
         &self,
         proof: &Proof,
         id: SessionId,
-        (door, client): (Door, &Client),
+        (door, client, cookie): (Door, &Client, Option<&Token>),
         now: Timestamp,
     ) -> Batch {
         let lifetimes = self.lifetimes(door);
@@ -53,6 +55,7 @@ impl Sessions<'_> {
             auth_time: proof.proven_at,
             user_agent: &client.user_agent,
             network: client.network().to_string(),
+            cookie_digest: cookie.map(|cookie| self.cookie_digest(cookie)),
             now,
             idle_for: lifetimes.idle,
             ends_at: now.plus(lifetimes.absolute),
@@ -70,7 +73,7 @@ impl Sessions<'_> {
         &self,
         proof: &Proof,
         session: SessionId,
-        door: Door,
+        (door, cookie): (Door, Option<Token>),
         now: Timestamp,
     ) -> Result<Started, InternalError> {
         let lifetimes = self.lifetimes(door);
@@ -88,6 +91,7 @@ impl Sessions<'_> {
         };
         let first = |chain| RefreshClaims {
             session,
+            door,
             chain,
             generation: 1,
             issued_at: now.seconds(),
@@ -105,23 +109,14 @@ impl Sessions<'_> {
             refresh_cookie: tokens.write_refresh(&first(Chain::Cookie))?,
             refresh_body: tokens.write_refresh(&first(Chain::Body))?,
             refresh_lifetime: end_of(now, lifetimes.idle, ends_at).since(now),
+            access_lifetime: end_of(now, lifetimes.access, ends_at).since(now),
+            cookie: cookie.map(|cookie| (cookie, ends_at.since(now))),
         })
     }
 
     /// How long sessions and tokens of a door live.
     pub(super) fn lifetimes(&self, door: Door) -> Lifetimes {
-        match door {
-            Door::Api => self.auth.settings().tokens.api,
-        }
-    }
-}
-
-impl Door {
-    /// The stored word.
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-        }
+        self.auth.settings().tokens.of(door)
     }
 }
 

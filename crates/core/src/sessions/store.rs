@@ -17,6 +17,7 @@ pub(super) struct NewSession<'a> {
     pub(super) auth_time: Timestamp,
     pub(super) user_agent: &'a str,
     pub(super) network: String,
+    pub(super) cookie_digest: Option<[u8; 32]>,
     pub(super) now: Timestamp,
     pub(super) idle_for: std::time::Duration,
     pub(super) ends_at: Timestamp,
@@ -27,7 +28,7 @@ pub(super) fn insert(new: &NewSession<'_>) -> Statement {
     Statement::new(
         "INSERT INTO sessions (id, account_id, door, amr, auth_time, user_agent, network,
                 cookie_digest, created_at, last_used_at, idle_for, ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, $8, $8, $9, $10)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
         [
             new.id.into(),
             new.account.into(),
@@ -36,10 +37,21 @@ pub(super) fn insert(new: &NewSession<'_>) -> Statement {
             new.auth_time.into(),
             new.user_agent.into(),
             new.network.as_str().into(),
+            new.cookie_digest.map(|digest| digest.to_vec()).into(),
             new.now.into(),
             micros_of(new.idle_for).into(),
             new.ends_at.into(),
         ],
+    )
+}
+
+/// Whose live session a cookie is.
+pub(super) fn of_cookie(digest: [u8; 32], now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT account_id, id
+           FROM sessions
+          WHERE cookie_digest = $1 AND revoked_at IS NULL AND ends_at > $2",
+        [digest.into(), now.into()],
     )
 }
 

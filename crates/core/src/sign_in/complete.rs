@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use super::mails::whereabouts;
+use super::second_factor::Challenge;
 use super::store::Candidate;
-use super::with_password::Compared;
-use super::{PasswordAttempt, START_AGAIN, SignIn, SignInError};
+use super::{Arrival, Previous, START_AGAIN, SignIn, SignInError};
 use crate::accounts::{self, Account};
 use crate::audit::{Entry, Event};
+use crate::client::Client;
 use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
+use crate::ids::{AccountId, SessionId};
 use crate::limits::DEVICE_LIFETIME;
 use crate::messages::Message;
 use crate::ports::Token;
-use crate::sessions::{Door, Proof, Started};
+use crate::sessions::{Proof, Started};
 use crate::time::Timestamp;
 
 /// What a correct proof leads to.
@@ -21,6 +23,8 @@ use crate::time::Timestamp;
 pub enum Step {
     /// Every step is passed.
     SignedIn(Box<SignedIn>),
+    /// The account asks for a second factor: no session yet.
+    SecondFactor(Challenge),
 }
 
 /// A person who is in.
@@ -34,59 +38,156 @@ pub struct SignedIn {
     pub device: Token,
     /// How long that cookie may be kept.
     pub device_lifetime: Duration,
+    /// Whether this proof made the account.
+    pub is_new: bool,
+}
+
+/// The ways in. Each ends in [`SignIn::complete`]; a test asks the same of every one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// An address or a name, and a password.
+    Password,
+    /// A code sent by mail or SMS.
+    Code,
+    /// The link in a code's mail.
+    Link,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Password, Self::Code, Self::Link];
+
+    /// The way that a first step of these `amr` values was.
+    pub(super) fn of_methods(methods: &[&str]) -> Self {
+        if methods.contains(&"pwd") { Self::Password } else { Self::Code }
+    }
+
+    /// The word in the audit.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Code => "code",
+            Self::Link => "link",
+        }
+    }
+}
+
+/// A proof that was right, and what must be written with it.
+pub(super) struct Passed {
+    way: Way,
+    found: Candidate,
+    /// `amr` values (RFC 8176).
+    methods: Vec<&'static str>,
+    proven_at: Option<Timestamp>,
+    /// The statement that makes the account, if the proof makes it.
+    made: Option<Statement>,
+    /// What is written with the success, e.g. a code's consumption. Must-change statements in
+    /// it keep the success single.
+    batch: Batch,
+    /// By how much `batch` raises the account's `security_version`.
+    raised_by: i64,
+    /// Whether the second factor is among what was proven.
+    is_second_factor_proven: bool,
+}
+
+impl Passed {
+    /// A proof for an account that exists, as it was read together with the credential.
+    pub(super) fn existing(
+        way: Way,
+        found: Candidate,
+        methods: Vec<&'static str>,
+        batch: Batch,
+    ) -> Self {
+        let (proven_at, made, raised_by) = (None, None, 0);
+        let is_second_factor_proven = false;
+        Self { way, found, methods, proven_at, made, batch, raised_by, is_second_factor_proven }
+    }
+
+    /// A proof whose batch raises the account's `security_version` once (a first proof).
+    pub(super) fn raising(self) -> Self {
+        Self { raised_by: 1, ..self }
+    }
+
+    /// A proof that makes its account: `made` inserts it as `found` describes it.
+    pub(super) fn making(self, made: Statement) -> Self {
+        Self { made: Some(made), ..self }
+    }
+
+    /// A second step: the first was proven then.
+    pub(super) fn second_step(self, proven_at: Timestamp) -> Self {
+        Self { proven_at: Some(proven_at), is_second_factor_proven: true, ..self }
+    }
 }
 
 impl SignIn<'_> {
-    /// Opens a session for an account whose password was right.
+    /// Opens a session for somebody whose proof was right, or asks for the second factor.
     ///
-    /// Hashing takes time in which an account can be disabled or reset: the batch begins with a
+    /// Proving takes time in which an account can be disabled or reset: the batch begins with a
     /// statement that changes nothing unless the account still is what it was when its
-    /// credential was read, and the whole sign-in then starts again.
+    /// credential was read, and the whole sign-in then starts again
+    /// ([`SignInError::Busy`]).
     pub(super) async fn complete(
         &self,
-        mut found: Candidate,
-        compared: Compared,
-        attempt: &PasswordAttempt,
+        passed: Passed,
+        arrival: &Arrival,
     ) -> Result<Step, SignInError> {
-        let now = self.auth.clock().now();
-        let mut batch = Batch::new();
-        batch.add(accounts::signed_in(found.id, found.security_version, now));
-        batch.add(self.auth.limits().give_back(compared.reserved));
-        if compared.upgrade {
-            let upgraded = self.upgraded_hash(&found, attempt, now).await;
-            if upgraded.is_some() {
-                found.password_changed_at = Some(now);
-            }
-            batch.extend(upgraded);
+        if !passed.found.is_active() {
+            return Err(SignInError::WrongCredentials);
         }
-        batch.extend(self.new_device_notice(&found, attempt, now)?);
+        if passed.found.has_second_factor && !passed.is_second_factor_proven {
+            let Passed { found, methods, batch, raised_by, .. } = passed;
+            let version = found.security_version + raised_by;
+            let challenge = self.challenge(&found, &methods, version, batch, arrival).await?;
+            return Ok(Step::SecondFactor(challenge));
+        }
+        let now = self.auth.clock().now();
+        let Passed { way, found, methods, proven_at, made, batch, raised_by, .. } = passed;
+        let is_new = made.is_some();
+        let mut opening = Batch::from(
+            made.unwrap_or_else(|| accounts::signed_in(found.id, found.security_version, now)),
+        );
+        opening.append(batch);
+        if !is_new {
+            opening.extend(self.new_device_notice(&found, &arrival.client, now)?);
+        }
         let entry = Entry::new(Event::SignedIn).account(found.id);
-        let entry = entry.network(attempt.client.network());
-        batch.add(entry.statement(now, self.auth.random()));
+        let entry = entry.details(serde_json::json!({
+            "way": way.word(),
+            "door": arrival.door.word(),
+        }));
+        let entry = entry.network(arrival.client.network());
+        opening.add(entry.statement(now, self.auth.random()));
 
         let proof = Proof {
             account: found.id,
             number: found.number,
-            methods: vec!["pwd"],
-            proven_at: now,
-            security_version: found.security_version,
-            batch,
+            methods,
+            proven_at: proven_at.unwrap_or(now),
+            security_version: found.security_version + raised_by,
+            batch: opening,
         };
-        let started = self.auth.sessions().start(proof, Door::Api, &attempt.client).await;
+        let started = self.auth.sessions().start(proof, arrival.door, &arrival.client).await;
         let started = match started {
             Ok(started) => started,
             Err(WriteError::Conflict { .. }) => {
-                self.auth.limits().take_back(compared.reserved).await?;
                 return Err(SignInError::Busy { retry_after: START_AGAIN });
             }
             Err(WriteError::Internal(cause)) => return Err(cause.into()),
         };
-        self.end_somebody_elses_session(&found, attempt).await?;
+        if raised_by > 0 {
+            self.auth.sessions().catch_up().await?;
+        }
+        self.end_somebody_elses_session(&found, arrival).await?;
         self.auth.messages().wake();
-        self.signed_in(&found, started).await
+        self.signed_in(&found, started, is_new).await
     }
 
-    async fn signed_in(&self, found: &Candidate, started: Started) -> Result<Step, SignInError> {
+    async fn signed_in(
+        &self,
+        found: &Candidate,
+        started: Started,
+        is_new: bool,
+    ) -> Result<Step, SignInError> {
         let account = self.auth.sessions().account(found.id).await?;
         let account = account.ok_or_else(|| InternalError::fault("a signed-in account is gone"))?;
         Ok(Step::SignedIn(Box::new(SignedIn {
@@ -94,20 +195,8 @@ impl SignIn<'_> {
             started,
             device: self.auth.limits().new_device(found.device_owner()),
             device_lifetime: DEVICE_LIFETIME,
+            is_new,
         })))
-    }
-
-    /// A hash with today's parameters. A gate that is busy just now does not spoil the sign-in:
-    /// the next one will upgrade.
-    async fn upgraded_hash(
-        &self,
-        found: &Candidate,
-        attempt: &PasswordAttempt,
-        now: Timestamp,
-    ) -> Option<Statement> {
-        let passwords = self.auth.passwords();
-        let hash = passwords.hash(&attempt.password, attempt.client.network()).await.ok()?;
-        passwords.store(found.id, &hash, now).ok()
     }
 
     /// Tells the owner of a sign-in from a network and browser the account has never seen
@@ -115,39 +204,57 @@ impl SignIn<'_> {
     fn new_device_notice(
         &self,
         found: &Candidate,
-        attempt: &PasswordAttempt,
+        client: &Client,
         now: Timestamp,
     ) -> Result<Option<Statement>, InternalError> {
         let is_known = found.is_known_network
             || found.last_sign_in_at.is_none()
             || found.email_verified_at.is_none()
-            || self.auth.limits().knows_device(found.device_owner(), &attempt.client);
+            || self.auth.limits().knows_device(found.device_owner(), client);
         if is_known {
             return Ok(None);
         }
         let notice = Message::NewDevice {
             at: now,
-            from: attempt.client.network().to_string(),
-            device: whereabouts(&attempt.client),
+            from: client.network().to_string(),
+            device: whereabouts(client),
         };
         self.notice(found, &notice, now)
     }
 
-    /// A browser that signs in over another account's cookie leaves that account first.
+    /// A browser that signs in over another account's session leaves that account first.
     async fn end_somebody_elses_session(
         &self,
         found: &Candidate,
-        attempt: &PasswordAttempt,
+        arrival: &Arrival,
     ) -> Result<(), InternalError> {
-        let Some(cookie) = &attempt.previous_cookie else { return Ok(()) };
-        let now = self.auth.clock().now();
-        let Ok(claims) = self.auth.tokens().read_refresh(cookie.reveal(), now) else {
+        let Some((account, session)) = self.previous(&arrival.previous).await? else {
             return Ok(());
         };
-        if claims.account != found.id {
-            let sessions = self.auth.sessions();
-            sessions.end_replaced(claims.account, claims.session, &attempt.client).await?;
+        if account != found.id {
+            self.auth.sessions().end_replaced(account, session, &arrival.client).await?;
         }
         Ok(())
+    }
+
+    /// Whose session the browser still held; tokens nobody knows are nobody's.
+    async fn previous(
+        &self,
+        previous: &Previous,
+    ) -> Result<Option<(AccountId, SessionId)>, InternalError> {
+        let now = self.auth.clock().now();
+        let tokens = self.auth.tokens();
+        Ok(match previous {
+            Previous::Nothing => None,
+            Previous::Refresh(token) => {
+                let claims = tokens.read_refresh(token.reveal(), now).ok();
+                claims.map(|claims| (claims.account, claims.session))
+            }
+            Previous::Access(token) => {
+                let genuine = tokens.genuine_access(token.reveal(), now);
+                genuine.map(|genuine| (genuine.claims.account, genuine.claims.session))
+            }
+            Previous::Cookie(cookie) => self.auth.sessions().of_cookie(cookie, now).await?,
+        })
     }
 }

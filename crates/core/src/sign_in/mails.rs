@@ -7,6 +7,7 @@ use crate::database::Statement;
 use crate::error::InternalError;
 use crate::messages::Message;
 use crate::ports::Token;
+use crate::sessions::Door;
 use crate::time::{Timestamp, days};
 
 /// A notice that is older than this is not worth sending any more.
@@ -14,13 +15,15 @@ const NOTICE_LIFETIME: std::time::Duration = days(3);
 
 impl SignIn<'_> {
     /// The page a verification mail links to.
-    pub(super) fn verification_link(&self, token: &Token) -> String {
-        format!("{}/verify-email?token={}", self.auth.settings().pages_url(), token.reveal())
+    pub(super) fn verification_link(&self, token: &Token, door: Door) -> String {
+        let pages = self.auth.settings().pages_url(door);
+        format!("{pages}/verify-email?token={}", token.reveal())
     }
 
     /// The page a reset mail links to.
-    pub(super) fn reset_link(&self, token: &Token) -> String {
-        format!("{}/reset-password?token={}", self.auth.settings().pages_url(), token.reveal())
+    pub(super) fn reset_link(&self, token: &Token, door: Door) -> String {
+        let pages = self.auth.settings().pages_url(door);
+        format!("{pages}/reset-password?token={}", token.reveal())
     }
 
     /// Queues a notice to an account's address; nothing where it has none, or where nobody has

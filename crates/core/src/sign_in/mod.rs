@@ -6,20 +6,26 @@
 //!
 //! Whatever is compared is counted as failed first and given back on success; whatever changes
 //! an account rests on its `security_version`, read together with the credential.
+//!
+//! Owns the tables `second_factor_challenges` and `address_changes`.
 
+mod arrival;
 mod complete;
 mod first_proof;
 mod mails;
 mod owner;
 mod recovery;
+mod second_factor;
 mod sign_up;
 mod store;
 mod verification;
 mod with_password;
 
-pub use complete::{SignedIn, Step};
+pub use arrival::{Arrival, Previous};
+pub use complete::{SignedIn, Step, Way};
 pub use owner::OwnerError;
 pub use recovery::ResetFacts;
+pub use second_factor::{Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError};
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_password::{PasswordAttempt, SignInError};

@@ -166,7 +166,9 @@ impl SignIn<'_> {
 impl From<SignInError> for OwnerError {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::WrongCredentials | SignInError::NotVerified => Self::WrongPassword,
+            SignInError::WrongCredentials
+            | SignInError::NotVerified
+            | SignInError::NoSecondFactor => Self::WrongPassword,
             SignInError::TooManyAttempts { retry_at } => Self::TooManyAttempts { retry_at },
             SignInError::Busy { retry_after } => Self::Busy { retry_after },
             SignInError::Internal(cause) => Self::Internal(cause),

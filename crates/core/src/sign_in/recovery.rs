@@ -10,7 +10,7 @@ use crate::limits::MailKind;
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
-use crate::sessions::EndReason;
+use crate::sessions::{Door, EndReason};
 
 /// Whose password a reset link is about, for the page to show.
 #[derive(Debug, Clone)]
@@ -22,11 +22,16 @@ pub struct ResetFacts {
 impl SignIn<'_> {
     /// Mails a link to choose a new password. Known and unknown addresses look alike: the same
     /// answer after one batch.
-    pub async fn forgot_password(&self, email: &Email, client: &Client) -> Result<(), LinkError> {
+    pub async fn forgot_password(
+        &self,
+        email: &Email,
+        door: Door,
+        client: &Client,
+    ) -> Result<(), LinkError> {
         let limits = self.auth.limits();
         limits.admit_mail(MailKind::Reset, client.network(), email.key())?;
         let now = self.auth.clock().now();
-        let found = self.find_by_email(email, client).await?;
+        let found = self.find(&email.clone().into(), client).await?;
         let mut batch = Batch::new();
         batch.add(limits.count_mail(MailKind::Reset, email.key(), now));
         if let Some(found) = found.filter(super::store::Candidate::is_active) {
@@ -41,7 +46,7 @@ impl SignIn<'_> {
             );
             // To the address as its owner typed it, not as the asker spells it.
             let to = found.email.as_deref().unwrap_or(email.as_typed());
-            let mail = Message::ResetPassword { link: self.reset_link(&link.token) };
+            let mail = Message::ResetPassword { link: self.reset_link(&link.token, door) };
             batch.add(link.statement);
             batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
             // Of addresses nobody has there is nothing to tell: their entries would only let

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::SignIn;
 use super::mails::whereabouts;
+use super::{Arrival, SignIn};
 use crate::accounts::{self, Email, NewRow, Username};
 use crate::audit::{Entry, Event};
-use crate::client::Client;
 use crate::credentials::password::{GateError, PasswordProblem, StoredHash};
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
@@ -15,6 +14,7 @@ use crate::limits::{MailKind, TooMany};
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
+use crate::sessions::Door;
 use crate::time::Timestamp;
 
 /// Largest account number plus one: what a JavaScript number holds exactly.
@@ -29,10 +29,12 @@ pub struct SignUp {
     pub username: Option<Username>,
     /// The address.
     pub email: Email,
+    /// The whole name, where the door asks for one; for the profile.
+    pub name: Option<String>,
     /// The password.
     pub password: Token,
-    /// Who asks.
-    pub client: Client,
+    /// How they come.
+    pub arrival: Arrival,
 }
 
 /// An account was made, or (neutral sign-up) it only looks so.
@@ -120,7 +122,7 @@ impl SignIn<'_> {
     /// With neutral sign-up a taken address gets the same answer after the same work, and its
     /// owner a mail that they have an account already.
     pub async fn sign_up(&self, wish: SignUp) -> Result<SignedUp, SignUpError> {
-        let network = wish.client.network();
+        let network = wish.arrival.client.network();
         let about = [Some(wish.email.as_typed()), wish.username.as_ref().map(Username::as_typed)];
         let about: Vec<&str> = about.into_iter().flatten().collect();
         self.auth.passwords().check_new(&wish.password, &about).map_err(SignUpError::Password)?;
@@ -128,7 +130,7 @@ impl SignIn<'_> {
         self.auth.passwords().admit(network)?;
 
         let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
-        self.refuse_taken(&taken)?;
+        self.refuse_taken(&taken, wish.arrival.door)?;
         let hash = self.auth.passwords().hash(&wish.password, network).await?;
         if let Some(owner) = taken.email {
             return self.pretend(&wish, &owner).await;
@@ -139,7 +141,7 @@ impl SignIn<'_> {
                 // Somebody else took the name or the address meanwhile, or the number was taken.
                 None => {
                     let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
-                    self.refuse_taken(&taken)?;
+                    self.refuse_taken(&taken, wish.arrival.door)?;
                     if let Some(owner) = taken.email {
                         return self.pretend(&wish, &owner).await;
                     }
@@ -167,6 +169,9 @@ impl SignIn<'_> {
             email: Some((new.email.as_typed(), new.email.key())),
             email_verified_at: Some(now),
             username: new.username.as_ref().map(|name| (name.as_typed(), name.key())),
+            phone: None,
+            phone_verified_at: None,
+            last_sign_in_at: None,
             role,
             is_staff: new.is_staff,
             is_superuser: new.is_superuser,
@@ -218,18 +223,22 @@ impl SignIn<'_> {
             email: Some((wish.email.as_typed(), wish.email.key())),
             email_verified_at: None,
             username: wish.username.as_ref().map(|name| (name.as_typed(), name.key())),
-            role: &self.auth.settings().accounts.default_role,
+            phone: None,
+            phone_verified_at: None,
+            last_sign_in_at: None,
+            role: self.auth.settings().default_role(wish.arrival.door),
             is_staff: false,
             is_superuser: false,
             created_at: now,
-            created_from: &whereabouts(&wish.client),
+            created_from: &whereabouts(&wish.arrival.client),
         }));
         batch.add(self.auth.passwords().store(id, hash, now)?);
         batch.add(link.statement);
-        let mail = Message::VerifyEmail { link: self.verification_link(&link.token) };
+        let mail =
+            Message::VerifyEmail { link: self.verification_link(&link.token, wish.arrival.door) };
         let messages = self.auth.messages();
         batch.add(messages.queue(wish.email.as_typed(), &mail, now, link.expires_at)?);
-        let entry = Entry::new(Event::SignedUp).account(id).network(wish.client.network());
+        let entry = Entry::new(Event::SignedUp).account(id).network(wish.arrival.client.network());
         batch.add(entry.statement(now, self.auth.random()));
         match self.auth.database().write(batch).await {
             Ok(_) => {}
@@ -246,7 +255,7 @@ impl SignIn<'_> {
     /// it would tell what became of the first.
     async fn pretend(&self, wish: &SignUp, owner: &str) -> Result<SignedUp, SignUpError> {
         let now = self.auth.clock().now();
-        let page = format!("{}/reset-password", self.auth.settings().pages_url());
+        let page = format!("{}/reset-password", self.auth.settings().pages_url(wish.arrival.door));
         let mail = Message::AlreadyRegistered { reset_link_page: page };
         let lifetime = Purpose::VerifyEmail.lifetime();
         let messages = self.auth.messages();
@@ -274,11 +283,14 @@ impl SignIn<'_> {
             email: None,
             email_verified_at: None,
             username: Some((name.as_typed(), name.key())),
-            role: &self.auth.settings().accounts.default_role,
+            phone: None,
+            phone_verified_at: None,
+            last_sign_in_at: None,
+            role: self.auth.settings().default_role(wish.arrival.door),
             is_staff: false,
             is_superuser: false,
             created_at: now,
-            created_from: &whereabouts(&wish.client),
+            created_from: &whereabouts(&wish.arrival.client),
         };
         match self.auth.database().write(accounts::insert(&row).into()).await {
             Ok(_) | Err(WriteError::Conflict { .. }) => Ok(()),
@@ -308,9 +320,8 @@ impl SignIn<'_> {
 
     /// A name that is taken is told in any case, since it cannot be given twice; an address
     /// only where sign-up reveals it.
-    fn refuse_taken(&self, taken: &Taken) -> Result<(), SignUpError> {
-        let settings = &self.auth.settings().sign_up;
-        let email = taken.email.is_some() && settings.reveal_taken && !settings.neutral;
+    fn refuse_taken(&self, taken: &Taken, door: Door) -> Result<(), SignUpError> {
+        let email = taken.email.is_some() && self.auth.settings().reveals_taken(door);
         if taken.username || email {
             return Err(SignUpError::Taken { username: taken.username, email });
         }
@@ -321,7 +332,7 @@ impl SignIn<'_> {
         Entry::new(Event::SignedUp).account(id).statement(now, self.auth.random())
     }
 
-    fn new_number(&self) -> i64 {
+    pub(super) fn new_number(&self) -> i64 {
         let random = u64::from_be_bytes(self.auth.random().bytes());
         (random % (NUMBERS - 1)).cast_signed() + 1
     }

@@ -1,9 +1,11 @@
-//! What the ways in read: an account together with its credential.
+//! What the ways in read, an account together with its credential, and their own tables.
 
+use super::second_factor::Stored;
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ChallengeId};
 use crate::limits::DeviceOwner;
+use crate::sessions::Door;
 use crate::time::Timestamp;
 
 /// An account that somebody claims to be, with what its proof is compared with.
@@ -14,6 +16,9 @@ pub(super) struct Candidate {
     pub(super) email_key: Option<String>,
     pub(super) email_verified_at: Option<Timestamp>,
     pub(super) username: Option<String>,
+    /// Where SMS goes: E.164.
+    pub(super) phone_key: Option<String>,
+    pub(super) phone_verified_at: Option<Timestamp>,
     pub(super) security_version: i64,
     pub(super) created_at: Timestamp,
     pub(super) created_from: String,
@@ -22,7 +27,9 @@ pub(super) struct Candidate {
     pub(super) deleted_at: Option<Timestamp>,
     pub(super) sealed_hash: Option<Vec<u8>>,
     pub(super) password_changed_at: Option<Timestamp>,
-    /// Whether a session of this account began in the asking network; only by address.
+    /// Whether an authenticator app is enrolled and confirmed.
+    pub(super) has_second_factor: bool,
+    /// Whether a session of this account began in the asking network; never by identifier.
     pub(super) is_known_network: bool,
 }
 
@@ -52,8 +59,11 @@ impl Candidate {
 pub(super) fn find_by_email(email_key: &str, network: &str) -> Statement {
     Statement::new(
         "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
-                a.security_version, a.created_at, a.created_from, a.last_sign_in_at,
-                a.disabled_at, a.deleted_at, p.sealed_hash, p.changed_at,
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
                 EXISTS (SELECT 1 FROM sessions s
                          WHERE s.account_id = a.id AND s.network = $2)
            FROM accounts a
@@ -63,12 +73,52 @@ pub(super) fn find_by_email(email_key: &str, network: &str) -> Statement {
     )
 }
 
+/// The account a number belongs to.
+pub(super) fn find_by_phone(phone_key: &str, network: &str) -> Statement {
+    Statement::new(
+        "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
+                EXISTS (SELECT 1 FROM sessions s
+                         WHERE s.account_id = a.id AND s.network = $2)
+           FROM accounts a
+           LEFT JOIN passwords p ON p.account_id = a.id
+          WHERE a.phone_key = $1",
+        [phone_key.into(), network.into()],
+    )
+}
+
+/// The account a name belongs to.
+pub(super) fn find_by_username(username_key: &str, network: &str) -> Statement {
+    Statement::new(
+        "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
+                EXISTS (SELECT 1 FROM sessions s
+                         WHERE s.account_id = a.id AND s.network = $2)
+           FROM accounts a
+           LEFT JOIN passwords p ON p.account_id = a.id
+          WHERE a.username_key = $1",
+        [username_key.into(), network.into()],
+    )
+}
+
 /// The account of somebody signed in, or of a link.
 pub(super) fn find_by_id(id: AccountId) -> Statement {
     Statement::new(
         "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
-                a.security_version, a.created_at, a.created_from, a.last_sign_in_at,
-                a.disabled_at, a.deleted_at, p.sealed_hash, p.changed_at, FALSE
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
+                FALSE
            FROM accounts a
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.id = $1",
@@ -76,7 +126,7 @@ pub(super) fn find_by_id(id: AccountId) -> Statement {
     )
 }
 
-/// Reads a row of either.
+/// Reads a row of any of them.
 pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
     Ok(Candidate {
         id: row.id(0)?,
@@ -85,14 +135,94 @@ pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
         email_key: row.optional_text(3)?,
         email_verified_at: row.optional_time(4)?,
         username: row.optional_text(5)?,
-        security_version: row.int(6)?,
-        created_at: row.time(7)?,
-        created_from: row.text(8)?,
-        last_sign_in_at: row.optional_time(9)?,
-        disabled_at: row.optional_time(10)?,
-        deleted_at: row.optional_time(11)?,
-        sealed_hash: row.optional_bytes(12)?,
-        password_changed_at: row.optional_time(13)?,
-        is_known_network: row.bool(14)?,
+        phone_key: row.optional_text(6)?,
+        phone_verified_at: row.optional_time(7)?,
+        security_version: row.int(8)?,
+        created_at: row.time(9)?,
+        created_from: row.text(10)?,
+        last_sign_in_at: row.optional_time(11)?,
+        disabled_at: row.optional_time(12)?,
+        deleted_at: row.optional_time(13)?,
+        sealed_hash: row.optional_bytes(14)?,
+        password_changed_at: row.optional_time(15)?,
+        has_second_factor: row.bool(16)?,
+        is_known_network: row.bool(17)?,
     })
+}
+
+/// A challenge about to be written.
+pub(super) struct NewChallenge<'a> {
+    pub(super) id: ChallengeId,
+    pub(super) account: AccountId,
+    pub(super) digest: [u8; 32],
+    pub(super) door: &'static str,
+    pub(super) amr: &'a str,
+    pub(super) proven_at: Timestamp,
+    pub(super) security_version: i64,
+    pub(super) expires_at: Timestamp,
+}
+
+/// One challenge.
+pub(super) fn insert_challenge(new: &NewChallenge<'_>) -> Statement {
+    Statement::new(
+        "INSERT INTO second_factor_challenges
+                (id, account_id, digest, door, amr, proven_at, security_version, created_at,
+                 expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8)",
+        [
+            new.id.into(),
+            new.account.into(),
+            new.digest.into(),
+            new.door.into(),
+            new.amr.into(),
+            new.proven_at.into(),
+            new.security_version.into(),
+            new.expires_at.into(),
+        ],
+    )
+}
+
+/// An open challenge by its digest.
+pub(super) fn find_challenge(digest: [u8; 32], now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT id, account_id, door, amr, proven_at, security_version
+           FROM second_factor_challenges
+          WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2",
+        [digest.into(), now.into()],
+    )
+}
+
+/// Reads a row of [`find_challenge`].
+pub(super) fn challenge(row: &Row) -> Result<Stored, InternalError> {
+    let door = row.text(2)?;
+    Ok(Stored {
+        id: row.id(0)?,
+        account: row.id(1)?,
+        door: Door::of_word(&door).ok_or_else(|| InternalError::fault("an unknown door"))?,
+        methods: row.text(3)?.split(' ').map(str::to_owned).collect(),
+        proven_at: row.time(4)?,
+        security_version: row.int(5)?,
+    })
+}
+
+/// Uses a challenge up; changes nothing when it was used or has expired.
+pub(super) fn consume_challenge(id: ChallengeId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE second_factor_challenges
+            SET consumed_at = $2
+          WHERE id = $1 AND consumed_at IS NULL AND expires_at > $2",
+        [id.into(), now.into()],
+    )
+    .must_change()
+}
+
+/// Removes challenges past their expiry.
+pub(super) fn sweep_challenges(now: Timestamp, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM second_factor_challenges
+          WHERE id IN (SELECT id FROM second_factor_challenges WHERE expires_at <= $1 LIMIT $2)
+            AND expires_at <= $1
+      RETURNING 1",
+        [now.into(), limit.into()],
+    )
 }

@@ -14,6 +14,7 @@ use crate::limits::{MailKind, TooMany};
 use crate::messages::Message;
 use crate::one_time_codes::{Link, LinkFor, Purpose};
 use crate::ports::Token;
+use crate::sessions::Door;
 use crate::time::{Timestamp, days, minutes};
 
 /// A link used this recently still answers "verified", for mail scanners and double clicks that
@@ -105,12 +106,13 @@ impl SignIn<'_> {
     pub async fn resend_verification(
         &self,
         email: &Email,
+        door: Door,
         client: &Client,
     ) -> Result<(), LinkError> {
         let limits = self.auth.limits();
         limits.admit_mail(MailKind::Verification, client.network(), email.key())?;
         let now = self.auth.clock().now();
-        let found = self.find_by_email(email, client).await?;
+        let found = self.find(&email.clone().into(), client).await?;
         let waiting = found.filter(|found| found.is_active() && found.email_verified_at.is_none());
         let mut batch = Batch::new();
         batch.add(limits.count_mail(MailKind::Verification, email.key(), now));
@@ -124,7 +126,7 @@ impl SignIn<'_> {
                 },
                 now,
             );
-            let mail = Message::VerifyEmail { link: self.verification_link(&link.token) };
+            let mail = Message::VerifyEmail { link: self.verification_link(&link.token, door) };
             let to = found.email.as_deref().unwrap_or(email.as_typed());
             batch.add(link.statement);
             batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
@@ -291,7 +293,9 @@ impl From<TooMany> for LinkError {
 impl From<SignInError> for LinkError {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::WrongCredentials | SignInError::NotVerified => Self::WrongPassword,
+            SignInError::WrongCredentials
+            | SignInError::NotVerified
+            | SignInError::NoSecondFactor => Self::WrongPassword,
             SignInError::TooManyAttempts { retry_at } => Self::TooManyAttempts { retry_at },
             SignInError::Busy { retry_after } => Self::Busy { retry_after },
             SignInError::Internal(cause) => Self::Internal(cause),

@@ -1,30 +1,33 @@
-//! Sign-in with an address and a password.
+//! Sign-in with an address or a name, and a password.
 
 use std::time::Duration;
 
+use super::complete::Passed;
 use super::store::{self, Candidate};
-use super::{SignIn, Step};
-use crate::accounts::Email;
+use super::{Arrival, SignIn, Step, Way};
+use crate::accounts::Identifier;
 use crate::client::Client;
 use crate::credentials::password::{GateError, StoredHash, Verdict};
+use crate::database::{Batch, Statement};
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::limits::{LimitError, Reserved, TooMany};
 use crate::ports::Token;
+use crate::sessions::Door;
 use crate::time::Timestamp;
 
-/// Somebody asks to be let in with an address and a password.
+/// Somebody asks to be let in with an address or a name, and a password.
 #[derive(Debug, Clone)]
 pub struct PasswordAttempt {
-    /// The address.
-    pub email: Email,
+    /// Who they say they are.
+    pub identifier: Identifier,
     /// The password as received.
     pub password: Token,
-    /// The refresh cookie the browser sent, if any: a sign-in over somebody else's cookie ends
-    /// that session.
-    pub previous_cookie: Option<Token>,
-    /// Who asks.
-    pub client: Client,
+    /// Refuses accounts without a second factor ([`SignInError::NoSecondFactor`]): for a client
+    /// that asked its user for a code.
+    pub expects_second_factor: bool,
+    /// How they come.
+    pub arrival: Arrival,
 }
 
 /// Why a sign-in failed.
@@ -37,6 +40,9 @@ pub enum SignInError {
     /// Never with neutral sign-up, where it would tell that the address was free.
     #[error("the address must be verified first")]
     NotVerified,
+    /// The password is right, but there is no second factor to ask for.
+    #[error("the account has no second factor")]
+    NoSecondFactor,
     /// Too many failures from this network or for this identifier.
     #[error("too many attempts, try again at {retry_at:?}")]
     TooManyAttempts {
@@ -60,19 +66,62 @@ impl SignIn<'_> {
     /// An unknown account costs as much time as a wrong password and writes as much, so the
     /// answer does not reveal who is registered.
     pub async fn with_password(&self, attempt: PasswordAttempt) -> Result<Step, SignInError> {
-        let client = &attempt.client;
+        let client = &attempt.arrival.client;
         self.auth.limits().admit_sign_in(client.network())?;
         // Before anything is written: a flood is turned away at no cost.
         self.auth.passwords().admit(client.network())?;
 
-        let found = self.find_by_email(&attempt.email, client).await?;
+        let found = self.find(&attempt.identifier, client).await?;
         let compared = self.compare(found, &attempt).await?;
         let Some((found, compared)) = compared else {
             tracing::info!(network = %client.network(), "a password sign-in failed");
             return Err(SignInError::WrongCredentials);
         };
-        self.refuse_unproven(&found, compared.reserved).await?;
-        self.complete(found, compared, &attempt).await
+        self.refuse_unproven(&found, &compared, attempt.arrival.door).await?;
+        if attempt.expects_second_factor && !found.has_second_factor {
+            self.auth.limits().take_back(compared.reserved).await?;
+            return Err(SignInError::NoSecondFactor);
+        }
+        let reserved = compared.reserved;
+        let passed = self.passed_with_password(found, compared, &attempt).await;
+        let step = self.complete(passed, &attempt.arrival).await;
+        if matches!(step, Err(SignInError::Busy { .. })) {
+            self.auth.limits().take_back(reserved).await?;
+        }
+        step
+    }
+
+    /// A right password, with the statements of its success.
+    async fn passed_with_password(
+        &self,
+        mut found: Candidate,
+        compared: Compared,
+        attempt: &PasswordAttempt,
+    ) -> Passed {
+        let now = self.auth.clock().now();
+        let mut batch = Batch::from(self.auth.limits().give_back(compared.reserved));
+        if compared.upgrade {
+            let upgraded = self.upgraded_hash(&found, attempt, now).await;
+            if upgraded.is_some() {
+                found.password_changed_at = Some(now);
+            }
+            batch.extend(upgraded);
+        }
+        Passed::existing(Way::Password, found, vec!["pwd"], batch)
+    }
+
+    /// A hash with today's parameters. A gate that is busy just now does not spoil the sign-in:
+    /// the next one will upgrade.
+    async fn upgraded_hash(
+        &self,
+        found: &Candidate,
+        attempt: &PasswordAttempt,
+        now: Timestamp,
+    ) -> Option<Statement> {
+        let passwords = self.auth.passwords();
+        let network = attempt.arrival.client.network();
+        let hash = passwords.hash(&attempt.password, network).await.ok()?;
+        passwords.store(found.id, &hash, now).ok()
     }
 
     /// Where sign-in waits for verification. With neutral sign-up an unproven account looks like
@@ -81,16 +130,18 @@ impl SignIn<'_> {
     async fn refuse_unproven(
         &self,
         found: &Candidate,
-        reserved: Reserved,
+        compared: &Compared,
+        door: Door,
     ) -> Result<(), SignInError> {
-        let settings = &self.auth.settings().sign_up;
-        if found.email_verified_at.is_some() || !settings.waits_for_verification() {
+        let is_proven = found.email_verified_at.is_some() || found.phone_verified_at.is_some();
+        let settings = self.auth.settings();
+        if is_proven || !settings.waits_for_verification(door) {
             return Ok(());
         }
-        if settings.neutral {
+        if settings.sign_up.neutral {
             return Err(SignInError::WrongCredentials);
         }
-        self.auth.limits().take_back(reserved).await?;
+        self.auth.limits().take_back(compared.reserved).await?;
         Err(SignInError::NotVerified)
     }
 
@@ -102,7 +153,12 @@ impl SignIn<'_> {
         attempt: &PasswordAttempt,
     ) -> Result<Option<(Candidate, Compared)>, SignInError> {
         let verdict = self
-            .check_password(found.as_ref(), attempt.email.key(), &attempt.password, &attempt.client)
+            .check_password(
+                found.as_ref(),
+                &attempt.identifier.limit_key(),
+                &attempt.password,
+                &attempt.arrival.client,
+            )
             .await?;
         Ok(found.filter(Candidate::is_active).zip(verdict))
     }
@@ -139,15 +195,19 @@ impl SignIn<'_> {
         found.sealed_hash.as_ref().map(open).transpose()
     }
 
-    /// The account an address belongs to, with its credential, in one read.
-    pub(super) async fn find_by_email(
+    /// The account somebody says is theirs, with its credential, in one read.
+    pub(super) async fn find(
         &self,
-        email: &Email,
+        identifier: &Identifier,
         client: &Client,
     ) -> Result<Option<Candidate>, InternalError> {
         let network = client.network().to_string();
-        let row =
-            self.auth.database().read_one(store::find_by_email(email.key(), &network)).await?;
+        let statement = match identifier {
+            Identifier::Email(email) => store::find_by_email(email.key(), &network),
+            Identifier::Phone(phone) => store::find_by_phone(phone.key(), &network),
+            Identifier::Username(name) => store::find_by_username(name.key(), &network),
+        };
+        let row = self.auth.database().read_one(statement).await?;
         row.as_ref().map(store::candidate).transpose()
     }
 

@@ -36,7 +36,7 @@ use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
 use crate::secrets::{Place, Secrets};
-use crate::settings::{Settings, SigningAlgorithm};
+use crate::settings::{Door, Settings, SigningAlgorithm};
 use crate::time::{Timestamp, seconds};
 
 /// How long others may keep the JWK Set they were given (`Cache-Control`).
@@ -103,6 +103,8 @@ pub enum Chain {
 pub struct RefreshClaims {
     /// `sid`.
     pub session: SessionId,
+    /// `door`: which lifetimes the new tokens have.
+    pub door: Door,
     /// `chain`.
     pub chain: Chain,
     /// `g`: which token of the chain it is.
@@ -336,7 +338,7 @@ impl Tokens<'_> {
             expires_at: None,
             id,
         };
-        let last_token = signs_from.plus(self.auth.settings().tokens.api.access).plus(SLACK);
+        let last_token = signs_from.plus(self.auth.settings().tokens.longest_access()).plus(SLACK);
         let mut batch = Batch::new();
         let old = store::retire(signs_from, last_token);
         batch.add(if compromised { store::delete_all() } else { old });

@@ -9,6 +9,7 @@ use super::{Chain, RefreshClaims, compact};
 use crate::error::InternalError;
 use crate::ids::Id;
 use crate::ports::Token;
+use crate::settings::Door;
 
 const TOKEN_TYPE: &str = "refresh";
 
@@ -27,6 +28,7 @@ struct Written<'a> {
     iss: &'a str,
     sub: String,
     sid: String,
+    door: &'a str,
     chain: &'a str,
     g: i64,
     iat: i64,
@@ -43,6 +45,7 @@ struct Written<'a> {
 struct Read {
     sub: String,
     sid: String,
+    door: String,
     chain: String,
     g: i64,
     iat: i64,
@@ -85,6 +88,7 @@ impl RefreshTokens {
             iss: issuer,
             sub: claims.account.to_string(),
             sid: claims.session.to_string(),
+            door: claims.door.word(),
             chain: claims.chain.word(),
             g: claims.generation,
             iat: claims.issued_at,
@@ -112,6 +116,7 @@ impl RefreshTokens {
         }
         Some(RefreshClaims {
             session: Id::parse(&read.sid)?,
+            door: Door::of_word(&read.door)?,
             chain: Chain::of(&read.chain)?,
             generation: read.g,
             issued_at: read.iat,

@@ -147,6 +147,7 @@ fn a_key_no_longer_published_verifies_nothing() {
 fn a_genuine_mac_is_not_enough_for_a_refresh_token() {
     let tokens = RefreshTokens::new(&KEY, ISSUER);
     let claims = RefreshClaims {
+        door: crate::settings::Door::Api,
         session: claims().session,
         chain: Chain::Cookie,
         generation: 9,

@@ -1,10 +1,11 @@
 //! Changes that race with sign-ins still hashing: no session outlives the change.
 
+use ironlatch_core::sessions::Door;
 use std::time::Duration;
 
 use ironlatch_core::accounts::AccountRef;
 use ironlatch_core::ports::Token;
-use ironlatch_core::sign_in::{PasswordAttempt, SignInError, SignedIn, Step};
+use ironlatch_core::sign_in::{Arrival, PasswordAttempt, SignInError, SignedIn, Step};
 use ironlatch_core::time::hours;
 use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth};
 use tokio::task::JoinHandle;
@@ -27,14 +28,16 @@ fn begin_sign_ins(
         let mut client = test.stranger();
         client.device = Some(device.clone());
         let attempt = PasswordAttempt {
-            email: address(ADA),
+            identifier: address(ADA).into(),
             password: secret(password),
-            previous_cookie: None,
-            client,
+            expects_second_factor: false,
+            arrival: Arrival::new(client),
         };
         let auth = test.auth.clone();
         tokio::spawn(async move {
-            let Step::SignedIn(signed_in) = auth.sign_in().with_password(attempt).await?;
+            let Step::SignedIn(signed_in) = auth.sign_in().with_password(attempt).await? else {
+                panic!("nobody enrolled a second factor")
+            };
             Ok(*signed_in)
         })
     };
@@ -84,12 +87,15 @@ async fn an_hour_later(test: &TestAuth, device: &Token, password: &str) -> Signe
     let mut client = test.stranger();
     client.device = Some(device.clone());
     let attempt = PasswordAttempt {
-        email: address(ADA),
+        identifier: address(ADA).into(),
         password: secret(password),
-        previous_cookie: None,
-        client,
+        expects_second_factor: false,
+        arrival: Arrival::new(client),
     };
-    let Step::SignedIn(signed_in) = test.auth.sign_in().with_password(attempt).await.unwrap();
+    let Step::SignedIn(signed_in) = test.auth.sign_in().with_password(attempt).await.unwrap()
+    else {
+        panic!("nobody enrolled a second factor")
+    };
     *signed_in
 }
 
@@ -217,7 +223,7 @@ async fn no_session_outlives_a_reset() {
         let mut tally = Tally::default();
         for round in 0..ROUNDS {
             let client = test.stranger();
-            test.auth.sign_in().forgot_password(&address(ADA), &client).await.unwrap();
+            test.auth.sign_in().forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
             test.deliver().await;
             let link = test.inbox.latest_about(ADA, "Choose").token();
             let next = secret(&format!("chosen in round {round}"));

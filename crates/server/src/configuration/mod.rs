@@ -11,7 +11,8 @@ mod tests;
 use std::path::PathBuf;
 
 use ironlatch_core::settings::{
-    AccountSettings, LimitSettings, PasswordSettings, SignUpSettings, TokenSettings, WhenBlind,
+    AccountSettings, DoorsSettings, LimitSettings, PasswordSettings, SignUpSettings, TokenSettings,
+    TotpSettings, WhenBlind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,8 @@ pub(crate) struct Configuration {
     mail: Mail,
     http: Http,
     checks: Checks,
-    doors: Doors,
+    doors: DoorsSettings,
+    totp: TotpSettings,
 }
 
 /// Named sets of defaults.
@@ -84,20 +86,6 @@ struct Checks {
     when_blind: WhenBlind,
 }
 
-/// `[doors]`: the ways clients speak to the server.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Doors {
-    api: Door,
-}
-
-/// `[doors.<name>]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Door {
-    frontend_url: Option<String>,
-}
-
 impl Default for Configuration {
     fn default() -> Self {
         Self {
@@ -126,7 +114,8 @@ impl Default for Configuration {
                 max_connections_per_network: 256,
             },
             checks: Checks::default(),
-            doors: Doors::default(),
+            doors: DoorsSettings::default(),
+            totp: TotpSettings::default(),
         }
     }
 }

@@ -78,7 +78,6 @@ impl Configuration {
         let mail = Settings::default().mail;
         Settings {
             public_url: self.public_url.as_ref().map_or(format!("http://{listen}"), own),
-            frontend_url: self.doors.api.frontend_url.as_ref().map(own),
             audience: self.audience.clone(),
             development,
             accounts: self.accounts.clone(),
@@ -91,6 +90,8 @@ impl Configuration {
                 product: self.mail.product.clone().unwrap_or(mail.product),
                 templates: self.mail.templates.clone(),
             },
+            doors: self.doors.clone(),
+            totp: self.totp.clone(),
             when_blind: self.checks.when_blind,
         }
     }
@@ -105,8 +106,16 @@ impl Configuration {
             );
         };
         check_url("public_url", url, mistakes);
-        if let Some(url) = &self.doors.api.frontend_url {
-            check_url("doors.api.frontend_url", url, mistakes);
+        for (key, door) in [
+            ("doors.api.frontend_url", &self.doors.api),
+            ("doors.users.frontend_url", &self.doors.users),
+            ("doors.otp_session.frontend_url", &self.doors.otp_session),
+            ("doors.accounts.frontend_url", &self.doors.accounts),
+            ("doors.cfg.frontend_url", &self.doors.cfg),
+        ] {
+            if let Some(url) = &door.frontend_url {
+                check_url(key, url, mistakes);
+            }
         }
     }
 

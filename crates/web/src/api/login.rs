@@ -2,14 +2,13 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use ironlatch_core::ports::Token;
-use ironlatch_core::sign_in::{PasswordAttempt, SignedIn, Step};
+use ironlatch_core::sign_in::{Arrival, PasswordAttempt, Previous, SignedIn, Step};
 use serde::Serialize;
 
 use super::ApiResult;
 use super::answer::{self, User};
 use crate::app::App;
-use crate::problem::Explain;
+use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
@@ -33,21 +32,26 @@ pub(crate) async fn submit(
     let password = fields.secret("password");
     let (email, password) = fields.finish(email.zip(password))?;
     let attempt = PasswordAttempt {
-        email,
+        identifier: email.into(),
         password,
-        previous_cookie: app
-            .cookies()
-            .read(&headers, Cookie::Refresh)
-            .map(|cookie| Token::new(cookie.to_owned())),
-        client: caller.0,
+        expects_second_factor: false,
+        arrival: arrival(&app, &headers, caller),
     };
     let step = app.auth().sign_in().with_password(attempt).await;
     match step.map_err(|error| error.explain(app.now()))? {
         Step::SignedIn(signed_in) => signed_in_answer(&app, &signed_in),
+        Step::SecondFactor(challenge) => Err(Problem::SecondFactorRequired(challenge)),
     }
 }
 
-fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
+/// How a client of the API comes: with a refresh cookie, if it has one.
+pub(crate) fn arrival(app: &App, headers: &HeaderMap, caller: Caller) -> Arrival {
+    let cookie = app.cookies().read_secret(headers, Cookie::Refresh);
+    let previous = cookie.map_or(Previous::Nothing, Previous::Refresh);
+    Arrival { previous, ..Arrival::new(caller.0) }
+}
+
+pub(crate) fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
     let started = &signed_in.started;
     let body = LoggedIn {
         access: started.access.reveal(),

@@ -1,6 +1,7 @@
 //! `POST /api/auth/password/{forgot,reset,change}`.
 
 use axum::extract::State;
+use ironlatch_core::sessions::Door;
 
 use super::{ApiResult, answer};
 use crate::app::App;
@@ -17,7 +18,7 @@ pub(crate) async fn forgot(
     let email = fields.email("email");
     fields.refuse_unknown();
     let email = fields.finish(email)?;
-    let sent = app.auth().sign_in().forgot_password(&email, &caller.0).await;
+    let sent = app.auth().sign_in().forgot_password(&email, Door::Api, &caller.0).await;
     sent.map_err(|error| error.explain(app.now()))?;
     Ok(answer::detail("If an account has this address, a mail is on its way."))
 }

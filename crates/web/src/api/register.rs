@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use ironlatch_core::sign_in::SignUp;
+use ironlatch_core::sign_in::{Arrival, SignUp};
 use serde::Serialize;
 
 use super::{ApiResult, answer};
@@ -39,7 +39,8 @@ pub(crate) async fn submit(
     }
     let ((username, email), password) = fields.finish(username.zip(email).zip(password))?;
 
-    let wish = SignUp { username: Some(username), email, password, client: caller.0 };
+    let arrival = Arrival::new(caller.0);
+    let wish = SignUp { username: Some(username), email, name: None, password, arrival };
     let made =
         app.auth().sign_in().sign_up(wish).await.map_err(|error| error.explain(app.now()))?;
 

@@ -4,6 +4,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{Evidence, Verification};
 use serde::Serialize;
 
@@ -52,7 +53,7 @@ pub(crate) async fn resend(
     let email = fields.email("email");
     fields.refuse_unknown();
     let email = fields.finish(email)?;
-    let sent = app.auth().sign_in().resend_verification(&email, &caller.0).await;
+    let sent = app.auth().sign_in().resend_verification(&email, Door::Api, &caller.0).await;
     sent.map_err(|error| error.explain(app.now()))?;
     Ok(answer::detail("If this address waits to be confirmed, a mail is on its way."))
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, Uri};
 use ironlatch_core::client::Client;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::LinkError;
 
 use super::{
@@ -127,7 +128,7 @@ async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResul
     let Some(email) = fields.email("email") else {
         return ask(app, Some("This is not an e-mail address."));
     };
-    let sent = app.auth().sign_in().forgot_password(&email, client).await;
+    let sent = app.auth().sign_in().forgot_password(&email, Door::Api, client).await;
     sent.map_err(|error| error.explain(app.now()))?;
     notice(app, StatusCode::OK, "Look into your mail", ON_ITS_WAY)
 }

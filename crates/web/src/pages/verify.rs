@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode, Uri};
 use ironlatch_core::client::Client;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{Evidence, LinkError, SignUpFacts, Verification};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -214,7 +215,7 @@ async fn send_again(app: &App, client: &Client, mut fields: Fields) -> PageResul
         let sentence = "This is not an e-mail address.".to_owned();
         return ask_again(app, StatusCode::BAD_REQUEST, String::new(), Some(sentence));
     };
-    let sent = app.auth().sign_in().resend_verification(&email, client).await;
+    let sent = app.auth().sign_in().resend_verification(&email, Door::Api, client).await;
     sent.map_err(|error| error.explain(app.now()))?;
     notice(app, StatusCode::OK, "Look into your mail", ON_ITS_WAY)
 }

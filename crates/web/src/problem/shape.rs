@@ -39,6 +39,15 @@ impl Problem {
             Self::TokenInvalid => self.token_body("Token is invalid"),
             Self::TokenExpired => self.token_body("Token is expired"),
             Self::TokenWrongType => self.token_body("Token has wrong type"),
+            Self::SecondFactorRequired(challenge) => {
+                let methods: Vec<_> = challenge.methods.iter().map(|one| one.word()).collect();
+                json!({
+                    "detail": sentence,
+                    "code": self.code(),
+                    "challenge": challenge.token.reveal(),
+                    "methods": methods,
+                })
+            }
             plain if plain.is_plain_in_the_contract() => json!({ "detail": sentence }),
             coded => json!({ "detail": sentence, "code": coded.code() }),
         }

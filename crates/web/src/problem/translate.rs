@@ -43,6 +43,8 @@ impl Explain for SignInError {
         match self {
             Self::WrongCredentials => Problem::InvalidCredentials,
             Self::NotVerified => Problem::NotVerified,
+            // Only doors that ask for codes with the password hear it.
+            Self::NoSecondFactor => Problem::InvalidCredentials,
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),

@@ -26,9 +26,8 @@ pub(super) fn create(path: &Path) -> Result<(), InternalError> {
             "SQLite {library} is linked; {OLDEST_LIBRARY} or later is needed"
         )));
     }
-    let cannot = |error| {
-        InternalError::unavailable(format_args!("cannot open {}: {error}", path.display()))
-    };
+    let cannot =
+        |error| InternalError::unavailable(format_args!("cannot open {}: {error}", path.display()));
     // One node at a time, whichever process it is in: SQLite does not wait for others while
     // it changes to a write-ahead log, and nobody may acknowledge anything before the file's
     // first page is on the disk.

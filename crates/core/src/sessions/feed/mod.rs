@@ -200,6 +200,6 @@ impl Sessions<'_> {
 
     /// When every access token issued until now has expired, on any node's clock.
     fn last_token_of(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.auth.settings().tokens.api.access).plus(SLACK)
+        now.plus(self.auth.settings().tokens.longest_access()).plus(SLACK)
     }
 }

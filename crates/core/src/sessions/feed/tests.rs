@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::ports::Token;
 use crate::sessions::CheckError;
 use crate::settings::Settings;
-use crate::sign_in::{PasswordAttempt, SignUp, Step};
+use crate::sign_in::{Arrival, PasswordAttempt, SignUp, Step};
 
 #[test]
 fn five_seconds_without_a_poll_make_blind() {
@@ -43,11 +43,19 @@ async fn signed_in(when_blind: WhenBlind) -> (tempfile::TempDir, Auth, Token) {
         username: Some(Username::parse("ada").unwrap()),
         email: email.clone(),
         password: password.clone(),
-        client: client.clone(),
+        name: None,
+        arrival: Arrival::new(client.clone()),
     };
     auth.sign_in().sign_up(wish).await.unwrap();
-    let attempt = PasswordAttempt { email, password, previous_cookie: None, client };
-    let Step::SignedIn(signed_in) = auth.sign_in().with_password(attempt).await.unwrap();
+    let attempt = PasswordAttempt {
+        identifier: email.into(),
+        password,
+        expects_second_factor: false,
+        arrival: Arrival::new(client),
+    };
+    let Step::SignedIn(signed_in) = auth.sign_in().with_password(attempt).await.unwrap() else {
+        panic!("nobody enrolled a second factor")
+    };
     (folder, auth, signed_in.started.access)
 }
 

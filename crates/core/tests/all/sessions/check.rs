@@ -3,7 +3,7 @@
 use ironlatch_core::accounts::AccountRef;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::{CheckError, PresentedTokens};
-use ironlatch_core::sign_in::PasswordAttempt;
+use ironlatch_core::sign_in::{Arrival, PasswordAttempt, Previous};
 use ironlatch_core::time::{days, minutes, seconds};
 use ironlatch_core::tokens::TokenError;
 use ironlatch_testkit::{PASSWORD, address};
@@ -170,10 +170,13 @@ async fn a_session_left_for_another_sign_in_says_so() {
         test.verified_account("eve@example.com").await;
         let left = test.sign_in("eve@example.com", PASSWORD).await.started;
         let over = PasswordAttempt {
-            email: address(ADA),
+            identifier: address(ADA).into(),
             password: Token::new(PASSWORD.to_owned()),
-            previous_cookie: Some(left.refresh_cookie.clone()),
-            client: test.stranger(),
+            expects_second_factor: false,
+            arrival: Arrival {
+                previous: Previous::Refresh(left.refresh_cookie.clone()),
+                ..Arrival::new(test.stranger())
+            },
         };
         test.auth.sign_in().with_password(over).await.expect("Ada gets in");
         assert!(!is_in(&test, &left.access).await);

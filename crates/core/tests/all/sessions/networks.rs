@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::{Refreshed, Started};
-use ironlatch_core::sign_in::{PasswordAttempt, Step};
+use ironlatch_core::sign_in::{Arrival, PasswordAttempt, Step};
 use ironlatch_core::time::{minutes, seconds};
 use ironlatch_core::tokens::Chain;
 use ironlatch_testkit::{PASSWORD, TestAuth, address, client};
@@ -22,12 +22,14 @@ fn place(number: u8) -> IpAddr {
 
 async fn sign_in_at(test: &TestAuth, email: &str, number: u8) -> Started {
     let attempt = PasswordAttempt {
-        email: address(email),
+        identifier: address(email).into(),
         password: Token::new(PASSWORD.to_owned()),
-        previous_cookie: None,
-        client: client(place(number)),
+        expects_second_factor: false,
+        arrival: Arrival::new(client(place(number))),
     };
-    let Step::SignedIn(done) = test.auth.sign_in().with_password(attempt).await.unwrap();
+    let Step::SignedIn(done) = test.auth.sign_in().with_password(attempt).await.unwrap() else {
+        panic!("nobody enrolled a second factor")
+    };
     done.started
 }
 

@@ -163,6 +163,7 @@ async fn agrees_with_the_model(test: &TestAuth, steps: Vec<Step>) -> Verdict {
         let which = usize::from(step.chain == Chain::Body);
         let g = models[which].token(step.pick);
         let claims = RefreshClaims {
+            door: ironlatch_core::sessions::Door::Api,
             generation: g,
             issued_at: now.seconds() - step.age,
             expires_at: now.seconds() + 86_400,

@@ -56,7 +56,7 @@ async fn a_link_of_one_purpose_is_unknown_to_every_other() {
         test.sign_up(ADA).await;
         let client = test.stranger();
         let verify = test.inbox.latest(ADA).token();
-        test.auth.sign_in().forgot_password(&address(ADA), &client).await.unwrap();
+        test.auth.sign_in().forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
         test.deliver().await;
         let reset = test.inbox.latest_about(ADA, "password").token();
         let sign_in = test.auth.sign_in();
@@ -82,7 +82,8 @@ async fn the_sign_up_browser_proves_with_one_click_and_keeps_everything() {
             username: None,
             email: address(ADA),
             password: secret(PASSWORD),
-            client: test.stranger(),
+            name: None,
+            arrival: Arrival::new(test.stranger()),
         };
         let signed_up = test.auth.sign_in().sign_up(wish).await.unwrap();
         test.deliver().await;
@@ -129,7 +130,11 @@ async fn this_was_me_takes_a_new_password_and_removes_what_the_account_held() {
         test.sign_up(ADA).await;
         let attackers = test.sign_in(ADA, PASSWORD).await;
         let token = test.inbox.latest(ADA).token();
-        test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+        test.auth
+            .sign_in()
+            .forgot_password(&address(ADA), Door::Api, &test.stranger())
+            .await
+            .unwrap();
         test.deliver().await;
         let attackers_link = test.inbox.latest_about(ADA, "password").token();
 
@@ -175,7 +180,7 @@ async fn a_link_cannot_take_away_an_account_whose_address_is_proven() {
         test.sign_up(ADA).await;
         let first = test.inbox.latest(ADA).token();
         let sign_in = test.auth.sign_in();
-        sign_in.resend_verification(&address(ADA), &test.stranger()).await.unwrap();
+        sign_in.resend_verification(&address(ADA), Door::Api, &test.stranger()).await.unwrap();
         test.deliver().await;
         let second = test.inbox.latest(ADA).token();
         assert_ne!(first, second);
@@ -196,7 +201,11 @@ async fn of_fifty_uses_of_a_link_one_succeeds() {
         test.verified_account(ADA).await;
         for round in 0..5 {
             test.clock.advance(hours(2));
-            test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+            test.auth
+                .sign_in()
+                .forgot_password(&address(ADA), Door::Api, &test.stranger())
+                .await
+                .unwrap();
             test.deliver().await;
             let token = test.inbox.latest_about(ADA, "password").token();
             let uses = (0..50).map(|n| {

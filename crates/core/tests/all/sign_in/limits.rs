@@ -81,7 +81,11 @@ async fn a_hundred_failures_stop_the_password_until_a_reset() {
         test.clock.advance(days(1));
         let stopped = attempt(&test, PASSWORD, test.stranger()).await;
         assert!(matches!(stopped, Err(SignInError::TooManyAttempts { .. })));
-        test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+        test.auth
+            .sign_in()
+            .forgot_password(&address(ADA), Door::Api, &test.stranger())
+            .await
+            .unwrap();
         test.deliver().await;
         let token = test.inbox.latest_about(ADA, "password").token();
         let client = test.stranger();
@@ -98,10 +102,18 @@ async fn asking_for_one_kind_of_mail_does_not_use_up_another() {
         test.deliver().await;
         for _ in 0..20 {
             let stranger = test.stranger();
-            test.auth.sign_in().resend_verification(&address(ADA), &stranger).await.unwrap();
+            test.auth
+                .sign_in()
+                .resend_verification(&address(ADA), Door::Api, &stranger)
+                .await
+                .unwrap();
         }
         test.inbox.clear();
-        test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+        test.auth
+            .sign_in()
+            .forgot_password(&address(ADA), Door::Api, &test.stranger())
+            .await
+            .unwrap();
         test.deliver().await;
         assert_eq!(test.inbox.to(ADA).len(), 1, "strangers cannot deny the owner's reset");
     })
@@ -114,7 +126,7 @@ async fn one_network_asks_for_sixty_mails_an_hour_whomever_they_go_to() {
         let client = test.stranger();
         let ask = async |n: usize| {
             let email = address(&format!("person{n}@example.com"));
-            test.auth.sign_in().forgot_password(&email, &client).await
+            test.auth.sign_in().forgot_password(&email, Door::Api, &client).await
         };
         for n in 0..60 {
             ask(n).await.unwrap();
@@ -150,16 +162,20 @@ async fn mails_to_one_address_are_bounded_whoever_asks() {
         test.deliver().await;
         test.inbox.clear();
         for _ in 0..30 {
-            test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+            test.auth
+                .sign_in()
+                .forgot_password(&address(ADA), Door::Api, &test.stranger())
+                .await
+                .unwrap();
         }
         test.deliver().await;
         assert_eq!(test.inbox.to(ADA).len(), 10, "B21");
         let here = test.stranger();
         let bob = address("bob@example.com");
         for _ in 0..3 {
-            test.auth.sign_in().forgot_password(&bob, &here).await.unwrap();
+            test.auth.sign_in().forgot_password(&bob, Door::Api, &here).await.unwrap();
         }
-        let fourth = test.auth.sign_in().forgot_password(&bob, &here).await;
+        let fourth = test.auth.sign_in().forgot_password(&bob, Door::Api, &here).await;
         assert!(matches!(fourth, Err(LinkError::TooManyAttempts { .. })));
     })
     .await;
@@ -173,7 +189,8 @@ async fn a_network_signs_up_five_times_an_hour() {
             username: None,
             email: address(&format!("person{n}@example.com")),
             password: secret(PASSWORD),
-            client: client.clone(),
+            name: None,
+            arrival: Arrival::new(client.clone()),
         };
         for n in 0..5 {
             test.auth.sign_in().sign_up(wish(n)).await.unwrap();

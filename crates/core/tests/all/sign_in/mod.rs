@@ -11,10 +11,10 @@ use ironlatch_core::accounts::{AccountRef, Username};
 use ironlatch_core::client::Client;
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
-use ironlatch_core::sessions::CheckError;
+use ironlatch_core::sessions::{CheckError, Door};
 use ironlatch_core::sign_in::{
-    Evidence, LinkError, OwnerError, PasswordAttempt, SignInError, SignUp, SignUpError, SignedIn,
-    Step, Verification,
+    Arrival, Evidence, LinkError, OwnerError, PasswordAttempt, Previous, SignInError, SignUp,
+    SignUpError, SignedIn, Step, Verification,
 };
 use ironlatch_core::time::{Timestamp, days, hours, minutes, seconds};
 use ironlatch_core::tokens::Chain;
@@ -29,12 +29,14 @@ fn secret(text: &str) -> Token {
 
 async fn attempt(test: &TestAuth, password: &str, client: Client) -> Result<SignedIn, SignInError> {
     let attempt = PasswordAttempt {
-        email: address(ADA),
+        identifier: address(ADA).into(),
         password: secret(password),
-        previous_cookie: None,
-        client,
+        expects_second_factor: false,
+        arrival: Arrival::new(client),
     };
-    let Step::SignedIn(signed_in) = test.auth.sign_in().with_password(attempt).await?;
+    let Step::SignedIn(signed_in) = test.auth.sign_in().with_password(attempt).await? else {
+        panic!("nobody enrolled a second factor")
+    };
     Ok(*signed_in)
 }
 

@@ -9,7 +9,7 @@ async fn a_reset_sets_the_password_proves_the_address_and_ends_every_session() {
         let old = test.sign_in(ADA, PASSWORD).await;
         let client = test.stranger();
         let sign_in = test.auth.sign_in();
-        sign_in.forgot_password(&address("ADA@EXAMPLE.com"), &client).await.unwrap();
+        sign_in.forgot_password(&address("ADA@EXAMPLE.com"), Door::Api, &client).await.unwrap();
         test.deliver().await;
         let token = test.inbox.latest_about(ADA, "password").token();
         sign_in.look_at_reset(&token).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_reset_link_dies_after_an_hour_and_with_a_password_change() {
         let client = test.stranger();
         let sign_in = test.auth.sign_in();
         let ask = async || {
-            sign_in.forgot_password(&address(ADA), &client).await.unwrap();
+            sign_in.forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
             test.deliver().await;
             test.inbox.latest_about(ADA, "password").token()
         };
@@ -104,7 +104,11 @@ async fn a_disabled_account_looks_like_a_wrong_password_and_its_sessions_end() {
         ));
         test.deliver().await;
         let before = test.inbox.to(ADA).len();
-        test.auth.sign_in().forgot_password(&address(ADA), &test.stranger()).await.unwrap();
+        test.auth
+            .sign_in()
+            .forgot_password(&address(ADA), Door::Api, &test.stranger())
+            .await
+            .unwrap();
         test.deliver().await;
         assert_eq!(test.inbox.to(ADA).len(), before, "no way round by a reset");
         test.auth.accounts().enable(&AccountRef::Id(ada.id)).await.unwrap();
@@ -153,12 +157,17 @@ async fn a_sign_in_over_somebody_elses_cookie_ends_that_session() {
         test.verified_account(ADA).await;
         let eves = test.sign_in("eve@example.com", PASSWORD).await;
         let over = PasswordAttempt {
-            email: address(ADA),
+            identifier: address(ADA).into(),
             password: secret(PASSWORD),
-            previous_cookie: Some(eves.started.refresh_cookie.clone()),
-            client: test.stranger(),
+            expects_second_factor: false,
+            arrival: Arrival {
+                previous: Previous::Refresh(eves.started.refresh_cookie.clone()),
+                ..Arrival::new(test.stranger())
+            },
         };
-        let Step::SignedIn(adas) = test.auth.sign_in().with_password(over).await.unwrap();
+        let Step::SignedIn(adas) = test.auth.sign_in().with_password(over).await.unwrap() else {
+            panic!("nobody enrolled a second factor")
+        };
         assert!(!works(&test, &eves).await);
         assert!(works(&test, &adas).await);
     })

@@ -12,7 +12,8 @@ async fn fifty_sign_ups_of_one_mailbox_make_one_account() {
                 username: None,
                 email: address(&spellings[n % 2]),
                 password: secret(PASSWORD),
-                client: test.stranger(),
+                name: None,
+                arrival: Arrival::new(test.stranger()),
             });
             let all = wishes.map(|wish| {
                 let auth = test.auth.clone();
@@ -41,7 +42,8 @@ async fn neutral_sign_up_answers_alike_and_tells_only_the_owner() {
             username: None,
             email: address(email),
             password: secret(PASSWORD),
-            client: test.stranger(),
+            name: None,
+            arrival: Arrival::new(test.stranger()),
         };
         let taken = test.auth.sign_in().sign_up(wish(ADA)).await.unwrap();
         let free = test.auth.sign_in().sign_up(wish("eve@example.com")).await.unwrap();
@@ -70,7 +72,8 @@ async fn neutral_sign_up_keeps_the_wished_name_whatever_became_of_the_address() 
             username: Some(Username::parse(name).unwrap()),
             email: address(email),
             password: secret(PASSWORD),
-            client: test.stranger(),
+            name: None,
+            arrival: Arrival::new(test.stranger()),
         };
         let sign_in = test.auth.sign_in();
         sign_in.sign_up(wish(ADA, "taken-address")).await.unwrap();

@@ -1,0 +1,47 @@
+//! How somebody comes to sign in or up.
+
+use crate::client::Client;
+use crate::ports::Token;
+use crate::sessions::Door;
+use crate::sources::SourceHint;
+
+/// Through which door, from where, and with what left of earlier visits.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The door: decides lifetimes, the front end that mails link to, and a new account's role.
+    pub door: Door,
+    /// Who asks.
+    pub client: Client,
+    /// A session the browser still holds: a sign-in over somebody else's ends it.
+    pub previous: Previous,
+    /// Where they came from, for the analytics of sign-ups.
+    pub source: SourceHint,
+}
+
+impl Arrival {
+    /// Through our own API, with nothing left of earlier visits.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { door: Door::Api, client, previous: Previous::Nothing, source: SourceHint::default() }
+    }
+
+    /// The same through another door.
+    #[must_use]
+    pub fn through(self, door: Door) -> Self {
+        Self { door, ..self }
+    }
+}
+
+/// What a browser still holds of a session when it signs in.
+#[derive(Debug, Clone, Default)]
+pub enum Previous {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A refresh token.
+    Refresh(Token),
+    /// An access token, e.g. in the cookie of the `users` door.
+    Access(Token),
+    /// A session's own cookie.
+    Cookie(Token),
+}
