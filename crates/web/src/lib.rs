@@ -17,6 +17,7 @@ mod extract;
 mod openapi;
 mod pages;
 mod problem;
+mod qr;
 mod request;
 mod routes;
 pub mod serving;

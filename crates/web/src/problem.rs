@@ -36,6 +36,8 @@ pub enum Problem {
     UserNotFound,
     /// Signed in, but not allowed.
     PermissionDenied,
+    /// The session was proven too long ago, or not with everything that is enrolled.
+    ReauthenticationRequired,
     /// The address must be proven first.
     NotVerified,
     /// A browser calls for another site.
@@ -108,7 +110,10 @@ impl Problem {
             | Self::RefreshRefused(_)
             | Self::SecondFactorRequired(_)
             | Self::NoActiveAccount => StatusCode::UNAUTHORIZED,
-            Self::PermissionDenied | Self::NotVerified | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::PermissionDenied
+            | Self::ReauthenticationRequired
+            | Self::NotVerified
+            | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
@@ -135,6 +140,7 @@ impl Problem {
             Self::UserNotFound => "user_not_found",
             Self::NoActiveAccount => "no_active_account",
             Self::PermissionDenied => "permission_denied",
+            Self::ReauthenticationRequired => "reauthentication_required",
             Self::NotVerified => "email_not_verified",
             Self::CrossSite => "csrf_failed",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -171,6 +177,7 @@ impl Problem {
             Self::NoActiveAccount => "No active account found for the given token.",
             Self::RefreshRefused(sentence) => sentence,
             Self::PermissionDenied => "You do not have permission to perform this action.",
+            Self::ReauthenticationRequired => "Please sign in again to do this.",
             Self::NotVerified => "Confirm your e-mail address first.",
             Self::SecondFactorRequired(_) => "Confirm it is you with your second factor.",
             Self::CrossSite => "CSRF Failed: the request does not come from an allowed origin.",

@@ -17,6 +17,7 @@ mod owner;
 mod recovery;
 mod second_factor;
 mod sign_up;
+mod step_up;
 mod store;
 mod verification;
 mod with_password;
@@ -27,6 +28,7 @@ pub use owner::OwnerError;
 pub use recovery::ResetFacts;
 pub use second_factor::{Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError};
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
+pub use step_up::RECENT;
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_password::{PasswordAttempt, SignInError};
 

@@ -1,16 +1,18 @@
 //! What somebody signed in does to their own account. Changing the password and closing the
-//! account ask for the password again (ASVS 7.5.1), counted like a sign-in.
+//! account ask for the password again (ASVS 7.5.1), counted like a sign-in; where a second
+//! factor is enrolled the session must have been opened with it a short while ago as well.
 
 use std::time::Duration;
 
+use super::step_up::Stale;
 use super::store::Candidate;
 use super::with_password::Compared;
-use super::{LinkError, START_AGAIN, SignIn, SignInError};
+use super::{LinkError, RECENT, START_AGAIN, SignIn, SignInError};
 use crate::accounts;
 use crate::audit::{Entry, Event};
 use crate::client::Client;
 use crate::credentials::password::PasswordProblem;
-use crate::database::{Batch, WriteError};
+use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::messages::Message;
 use crate::one_time_codes::Purpose;
@@ -21,9 +23,15 @@ use crate::time::Timestamp;
 /// Why an owner's act on their own account failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OwnerError {
-    /// The current password is missing or wrong; counted like a failed sign-in.
+    /// The current password is wrong; counted like a failed sign-in.
     #[error("the current password is not right")]
     WrongPassword,
+    /// The account has a password, and the current one was not given.
+    #[error("the current password is needed")]
+    PasswordMissing,
+    /// The session was proven too long ago, or without the second factor: sign in again.
+    #[error("a recent sign-in with everything that is enrolled is needed")]
+    ProveAgain,
     /// The new password breaks a rule.
     #[error("the password cannot be used")]
     Password(PasswordProblem),
@@ -45,12 +53,12 @@ pub enum OwnerError {
 }
 
 impl SignIn<'_> {
-    /// Changes the password of somebody signed in; ends their other sessions and makes mailed
-    /// reset links worthless.
+    /// Changes the password of somebody signed in, or gives a first one to an account without;
+    /// ends their other sessions and makes mailed reset links worthless.
     pub async fn change_password(
         &self,
         present: &Present,
-        current: &Token,
+        current: Option<&Token>,
         new: &Token,
         client: &Client,
     ) -> Result<(), OwnerError> {
@@ -58,18 +66,18 @@ impl SignIn<'_> {
         // First what costs nothing: a refused wish must not count as a failed attempt.
         let about = account.about();
         self.auth.passwords().check_new(new, &about).map_err(OwnerError::Password)?;
-        let right = self.prove_again(&account, current, client).await?;
+        let right = self.prove_again(present, &account, current, client).await?;
         let hash = match self.new_hash(&account, new, client).await {
             Ok(hash) => hash,
             Err(error) => {
-                self.auth.limits().take_back(right.reserved).await?;
+                self.take_back(right.as_ref()).await?;
                 return Err(error.into());
             }
         };
         let now = self.auth.clock().now();
         let mut batch = Batch::new();
         batch.add(accounts::changed(account.id, account.security_version));
-        batch.add(self.auth.limits().give_back(right.reserved));
+        batch.extend(self.give_back(right.as_ref()));
         batch.add(self.auth.passwords().store(account.id, &hash, now)?);
         batch.add(self.auth.one_time_codes().void(account.id, Purpose::ResetPassword));
         batch.extend(self.password_changed_notice(&account, client, now)?);
@@ -79,7 +87,7 @@ impl SignIn<'_> {
         let sessions = self.auth.sessions();
         let reason = EndReason::PasswordChanged;
         batch.append(sessions.end_all_statements(account.id, except, reason, now));
-        self.write_proven_act(batch, &right).await
+        self.write_proven_act(batch, right.as_ref()).await
     }
 
     /// Ends all other sessions of somebody signed in. Sign-ins that are still hashing do not
@@ -107,49 +115,100 @@ impl SignIn<'_> {
     pub async fn close_account(
         &self,
         present: &Present,
-        password: &Token,
+        current: Option<&Token>,
         client: &Client,
     ) -> Result<(), OwnerError> {
         let account = self.myself(present).await?;
-        let right = self.prove_again(&account, password, client).await?;
+        let right = self.prove_again(present, &account, current, client).await?;
+        self.close(&account, right.as_ref(), client).await
+    }
+
+    /// Closes the account of somebody who signed in no longer ago than `within`: for clients that
+    /// ask for no password.
+    pub async fn close_account_after_sign_in(
+        &self,
+        present: &Present,
+        within: Duration,
+        client: &Client,
+    ) -> Result<(), OwnerError> {
+        let account = self.myself(present).await?;
+        self.refuse_stale(present, &account, within)?;
+        self.close(&account, None, client).await
+    }
+
+    async fn close(
+        &self,
+        account: &Candidate,
+        right: Option<&Compared>,
+        client: &Client,
+    ) -> Result<(), OwnerError> {
         let now = self.auth.clock().now();
-        let mut batch = self.closing(&account, account.security_version, now);
-        batch.add(self.auth.limits().give_back(right.reserved));
-        batch.extend(self.notice(&account, &Message::AccountClosed { at: now }, now)?);
+        let mut batch = self.closing(account, account.security_version, now);
+        batch.extend(self.give_back(right));
+        batch.extend(self.notice(account, &Message::AccountClosed { at: now }, now)?);
         let entry = Entry::new(Event::AccountClosed).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         let sessions = self.auth.sessions();
         batch.append(sessions.end_all_statements(account.id, None, EndReason::AccountClosed, now));
-        self.write_proven_act(batch, &right).await
+        self.write_proven_act(batch, right).await
     }
 
+    /// The step-up of acts that ask for the password: the password typed anew is as good as a
+    /// recent sign-in with it, but proves nothing of the second factor. Accounts without a
+    /// password sign in again.
     async fn prove_again(
         &self,
+        present: &Present,
         account: &Candidate,
-        password: &Token,
+        current: Option<&Token>,
         client: &Client,
-    ) -> Result<Compared, OwnerError> {
+    ) -> Result<Option<Compared>, OwnerError> {
+        if account.has_second_factor || account.sealed_hash.is_none() {
+            self.refuse_stale(present, account, RECENT)?;
+        }
+        if account.sealed_hash.is_none() {
+            return Ok(None);
+        }
+        let password = current.ok_or(OwnerError::PasswordMissing)?;
         let identifier = account.email_key.clone().unwrap_or_else(|| account.id.to_string());
         self.auth.passwords().admit(client.network()).map_err(SignInError::from)?;
         let right = self.check_password(Some(account), &identifier, password, client).await?;
-        right.ok_or(OwnerError::WrongPassword)
+        right.map(Some).ok_or(OwnerError::WrongPassword)
     }
 
     /// Writes an act after a right password; one that is overtaken does not count as a failure.
-    async fn write_proven_act(&self, batch: Batch, right: &Compared) -> Result<(), OwnerError> {
+    async fn write_proven_act(
+        &self,
+        batch: Batch,
+        right: Option<&Compared>,
+    ) -> Result<(), OwnerError> {
         let written = self.write_act(batch).await;
         if written.is_err() {
-            self.auth.limits().take_back(right.reserved).await?;
+            self.take_back(right).await?;
         }
         written
     }
 
-    async fn myself(&self, present: &Present) -> Result<Candidate, OwnerError> {
+    /// The statement that forgets the failures before a right password.
+    fn give_back(&self, right: Option<&Compared>) -> Option<Statement> {
+        right.map(|right| self.auth.limits().give_back(right.reserved))
+    }
+
+    async fn take_back(&self, right: Option<&Compared>) -> Result<(), InternalError> {
+        match right {
+            Some(right) => self.auth.limits().take_back(right.reserved).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The account of somebody signed in, as it is now.
+    pub(super) async fn myself(&self, present: &Present) -> Result<Candidate, OwnerError> {
         let found = self.find_by_id(present.account.id).await?;
         found.filter(Candidate::is_active).ok_or(OwnerError::Busy { retry_after: START_AGAIN })
     }
 
-    async fn write_act(&self, batch: Batch) -> Result<(), OwnerError> {
+    /// Writes an owner's act; the account may have changed since it was read.
+    pub(super) async fn write_act(&self, batch: Batch) -> Result<(), OwnerError> {
         match self.auth.database().write(batch).await {
             Ok(_) => {}
             Err(WriteError::Conflict { .. }) => {
@@ -160,6 +219,12 @@ impl SignIn<'_> {
         self.auth.sessions().catch_up().await?;
         self.auth.messages().wake();
         Ok(())
+    }
+}
+
+impl From<Stale> for OwnerError {
+    fn from(_: Stale) -> Self {
+        Self::ProveAgain
     }
 }
 

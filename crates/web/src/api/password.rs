@@ -42,12 +42,12 @@ pub(crate) async fn change(
     caller: Caller,
     mut fields: Fields,
 ) -> ApiResult {
-    let current = fields.secret("current_password");
+    let current = fields.secret_or_none("current_password");
     let new = fields.secret("new_password");
     fields.refuse_unknown();
     let (current, new) = fields.finish(current.zip(new))?;
     let sign_in = app.auth().sign_in();
-    let outcome = sign_in.change_password(&present, &current, &new, &caller.0).await;
+    let outcome = sign_in.change_password(&present, current.as_ref(), &new, &caller.0).await;
     outcome.map_err(|error| error.explain(app.now()))?;
     Ok(answer::detail("The password has been changed. All other sessions have ended."))
 }

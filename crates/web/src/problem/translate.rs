@@ -94,6 +94,8 @@ impl Explain for OwnerError {
     fn explain(self, now: Timestamp) -> Problem {
         match self {
             Self::WrongPassword => field("current_password", "The password is not right."),
+            Self::PasswordMissing => field("current_password", "This field is required."),
+            Self::ProveAgain => Problem::ReauthenticationRequired,
             Self::Password(problem) => field("new_password", password_sentence(problem)),
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),

@@ -68,6 +68,16 @@ impl Fields {
         Some(secret)
     }
 
+    /// A secret that may be left out: the core says where it is needed.
+    #[expect(clippy::option_option, reason = "outside: whether it can stand; inside: the secret")]
+    pub(crate) fn secret_or_none(&mut self, name: &'static str) -> Option<Option<Token>> {
+        if self.has(name) {
+            return self.secret(name).map(Some);
+        }
+        self.asked.push(name);
+        Some(None)
+    }
+
     /// An e-mail address.
     pub(crate) fn email(&mut self, name: &'static str) -> Option<Email> {
         let text = self.text(name)?;

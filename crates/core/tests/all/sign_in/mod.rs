@@ -48,7 +48,7 @@ async fn change(
 ) -> Result<(), OwnerError> {
     let present = test.auth.sessions().check(mine.started.access.reveal()).await.unwrap();
     let (current, new) = (secret(current), secret(new));
-    test.auth.sign_in().change_password(&present, &current, &new, &test.stranger()).await
+    test.auth.sign_in().change_password(&present, Some(&current), &new, &test.stranger()).await
 }
 
 async fn works(test: &TestAuth, signed_in: &SignedIn) -> bool {

@@ -80,9 +80,9 @@ async fn closing_the_account_needs_the_password_and_frees_its_keys() {
         let client = test.stranger();
         let present = test.auth.sessions().check(mine.started.access.reveal()).await.unwrap();
         let sign_in = test.auth.sign_in();
-        let wrong = sign_in.close_account(&present, &secret("wrong one"), &client).await;
+        let wrong = sign_in.close_account(&present, Some(&secret("wrong one")), &client).await;
         assert!(matches!(wrong, Err(OwnerError::WrongPassword)));
-        sign_in.close_account(&present, &secret(PASSWORD), &client).await.unwrap();
+        sign_in.close_account(&present, Some(&secret(PASSWORD)), &client).await.unwrap();
         let after = test.auth.sessions().check(mine.started.access.reveal()).await;
         assert!(after.is_err());
         test.sign_up(ADA).await;
@@ -139,7 +139,7 @@ async fn closed_accounts_go_after_thirty_days() {
         let mine = test.sign_in(ADA, PASSWORD).await;
         let present = test.auth.sessions().check(mine.started.access.reveal()).await.unwrap();
         let (password, client) = (secret(PASSWORD), test.stranger());
-        test.auth.sign_in().close_account(&present, &password, &client).await.unwrap();
+        test.auth.sign_in().close_account(&present, Some(&password), &client).await.unwrap();
         test.clock.advance(days(29));
         assert_eq!(test.auth.accounts().sweep_closed(100).await.unwrap(), 0);
         test.clock.advance(days(2));
