@@ -49,7 +49,7 @@ use crate::audit::{Entry, Event};
 use crate::credentials::password::Hashing;
 use crate::database::{Batch, Database, DatabaseUrl, WriteError};
 use crate::error::InternalError;
-use crate::ports::{Clock, MailTransport, Random, SystemClock, SystemRandom};
+use crate::ports::{Clock, MailTransport, Random, SmsTransport, SystemClock, SystemRandom};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
@@ -67,6 +67,7 @@ struct Inner {
     secrets: Secrets,
     hashing: Hashing,
     mail: Arc<dyn MailTransport>,
+    sms: Option<Arc<dyn SmsTransport>>,
     network_limits: limits::NetworkLimits,
     outbox: messages::Outbox,
     tokens: tokens::State,
@@ -84,6 +85,7 @@ impl Auth {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             mail: None,
+            sms: None,
         }
     }
 
@@ -153,7 +155,9 @@ impl Auth {
         one_time_codes::OneTimeCodes { auth: self }
     }
 
-    pub(crate) fn limits(&self) -> limits::Limits<'_> {
+    /// Limits, and the stop of SMS.
+    #[must_use]
+    pub fn limits(&self) -> limits::Limits<'_> {
         limits::Limits { auth: self }
     }
 
@@ -207,6 +211,7 @@ pub struct AuthBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     mail: Option<Arc<dyn MailTransport>>,
+    sms: Option<Arc<dyn SmsTransport>>,
 }
 
 /// Why an [`Auth`] could not be built.
@@ -269,6 +274,13 @@ impl AuthBuilder {
         self
     }
 
+    /// How SMS leave; without one there are none.
+    #[must_use]
+    pub fn sms(mut self, transport: Arc<dyn SmsTransport>) -> Self {
+        self.sms = Some(transport);
+        self
+    }
+
     /// Opens the database, migrates it, checks the master key, loads the keys and the live set.
     pub async fn build(self) -> Result<Auth, BuildError> {
         let mut mistakes = self.settings.check();
@@ -289,7 +301,7 @@ impl AuthBuilder {
             return Err(BuildError::OtherMasterKey);
         }
         let mail = self.mail.unwrap_or_else(|| Arc::new(messages::LogTransport));
-        let network_limits = limits::NetworkLimits::new(&self.settings.limits, &self.clock);
+        let network_limits = limits::NetworkLimits::new(&self.settings, &self.clock);
         let hashing = Hashing::new(&self.settings.passwords);
         let auth = Auth {
             inner: Arc::new(Inner {
@@ -303,6 +315,7 @@ impl AuthBuilder {
                 secrets,
                 hashing,
                 mail,
+                sms: self.sms,
                 outbox,
             }),
         };

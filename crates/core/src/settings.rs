@@ -31,6 +31,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// `mail.*`.
     pub mail: MailSettings,
+    /// `sms.*`.
+    pub sms: SmsSettings,
     /// `doors.*`.
     pub doors: DoorsSettings,
     /// `totp.*`.
@@ -263,6 +265,35 @@ pub struct MailSettings {
     pub templates: Option<std::path::PathBuf>,
 }
 
+/// SMS: who may get them, and how many. Each costs money, and people earn from numbers that are
+/// called or written to (attack B22), so nothing is allowed that nobody asked for.
+#[derive(Debug, Clone)]
+pub struct SmsSettings {
+    /// Countries whose numbers may be written to (ISO 3166-1 alpha-2, e.g. `DE`); none where
+    /// empty. `*` means all of them, in development only.
+    pub countries: Vec<String>,
+    /// SMS queued on one day (UTC), all nodes together.
+    pub daily_budget: u32,
+    /// SMS an hour to numbers that differ in their last digits only, all nodes together.
+    pub per_prefix_hour: u32,
+    /// SMS a network may ask for in an hour.
+    pub per_network_hour: u32,
+    /// A folder whose texts replace ours.
+    pub templates: Option<std::path::PathBuf>,
+}
+
+impl Default for SmsSettings {
+    fn default() -> Self {
+        Self {
+            countries: Vec::new(),
+            daily_budget: 500,
+            per_prefix_hour: 30,
+            per_network_hour: 10,
+            templates: None,
+        }
+    }
+}
+
 /// What a node does that has not heard of revocations for 5 s.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -290,6 +321,7 @@ impl Default for Settings {
                 product: "Ironlatch".to_owned(),
                 templates: None,
             },
+            sms: SmsSettings::default(),
             doors: DoorsSettings::default(),
             totp: TotpSettings::default(),
             when_blind: WhenBlind::Refuse,
@@ -432,6 +464,9 @@ impl Settings {
             "is below OWASP's least for so many passes: use 19456 with argon2_passes = 2, or \
              47104 with 1",
         );
+        unless(self.sms.daily_budget >= 1, "sms.daily_budget", "must be 1 or more");
+        unless(self.sms.per_prefix_hour >= 1, "sms.per_prefix_hour", "must be 1 or more");
+        unless(self.sms.per_network_hour >= 1, "sms.per_network_hour", "must be 1 or more");
         let accounts = &self.accounts;
         unless(
             accounts.roles.contains(&accounts.default_role),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use ironlatch_core::Auth;
-use ironlatch_core::ports::{Clock, MailTransport};
+use ironlatch_core::ports::{Clock, MailTransport, SmsTransport};
 
 use crate::configuration::{Configuration, ServerSettings};
 use crate::master_key;
@@ -16,6 +16,13 @@ use crate::restoring;
 pub(crate) struct Opening {
     pub(crate) configuration: Configuration,
     pub(crate) settings: ServerSettings,
+}
+
+/// Where messages go.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) mail: Arc<dyn MailTransport>,
+    pub(crate) sms: Option<Arc<dyn SmsTransport>>,
 }
 
 /// A running engine.
@@ -29,7 +36,7 @@ impl Opening {
     pub(crate) async fn open(
         self,
         clock: Option<Arc<dyn Clock>>,
-        inbox: Option<Arc<dyn MailTransport>>,
+        inbox: Option<Ways>,
     ) -> anyhow::Result<Opened> {
         let file = self.configuration.database_file();
         if file.is_some() {
@@ -58,16 +65,20 @@ impl Opening {
         &self,
         database: &str,
         clock: Option<Arc<dyn Clock>>,
-        inbox: Option<Arc<dyn MailTransport>>,
+        inbox: Option<Ways>,
     ) -> anyhow::Result<Auth> {
         if let Some(file) = self.configuration.database_file() {
             master_key::check_database_file(&file)?;
         }
+        let ways = inbox.unwrap_or_else(|| self.settings.ways.clone());
         let mut builder = Auth::builder()
             .settings(self.settings.core.clone())
             .database(database)
             .master_key(master_key::load(&self.configuration)?)
-            .mail(inbox.unwrap_or_else(|| Arc::clone(&self.settings.mail)));
+            .mail(ways.mail);
+        if let Some(sms) = ways.sms {
+            builder = builder.sms(sms);
+        }
         if let Some(clock) = clock {
             builder = builder.clock(clock);
         }

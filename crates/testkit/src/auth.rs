@@ -30,7 +30,7 @@ pub struct TestAuth {
     pub auth: Auth,
     /// The clock it goes by.
     pub clock: Arc<MovedClock>,
-    /// Where its mail goes.
+    /// Where its mail and SMS go.
     pub inbox: Arc<Inbox>,
     /// Where its database is.
     pub database_url: String,
@@ -62,7 +62,7 @@ pub struct TestAuthBuilder {
     keep: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// The product's defaults with the cheapest hashing that is still Argon2id.
+/// The product's defaults with the cheapest hashing that is still Argon2id, and SMS to Germany.
 #[must_use]
 pub fn cheap_settings() -> Settings {
     let mut settings = Settings::default();
@@ -70,6 +70,7 @@ pub fn cheap_settings() -> Settings {
     settings.passwords.argon2_memory_kib = 8;
     settings.passwords.argon2_passes = 1;
     settings.passwords.slots = 1;
+    settings.sms.countries = vec!["DE".to_owned()];
     settings
 }
 
@@ -258,6 +259,7 @@ impl TestAuthBuilder {
             .clock(Arc::clone(&self.clock))
             .random(Arc::clone(&self.random))
             .mail(Arc::<Inbox>::clone(&self.inbox))
+            .sms(Arc::<Inbox>::clone(&self.inbox))
     }
 
     fn embedded(&mut self) -> String {

@@ -1,13 +1,13 @@
-//! An inbox to read: mail goes here instead of to a mail server.
+//! An inbox to read: mail and SMS go here instead of to their servers.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ironlatch_core::ports::{Mail, MailTransport, SendError};
+use ironlatch_core::ports::{Mail, MailTransport, SendError, Sms, SmsTransport};
 
-/// Captures every mail; can be told to refuse the next ones.
+/// Captures every mail and SMS; can be told to refuse the next ones.
 #[derive(Default)]
 pub struct Inbox {
     shelf: Mutex<Shelf>,
@@ -15,7 +15,7 @@ pub struct Inbox {
 
 #[derive(Default)]
 struct Shelf {
-    mails: Vec<Mail>,
+    mails: Vec<Received>,
     refusals: VecDeque<SendError>,
     attempts: usize,
 }
@@ -27,19 +27,19 @@ impl Inbox {
         Self::default()
     }
 
-    /// Every mail so far, the oldest first.
+    /// Everything so far, the oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<Received> {
-        self.shelf().mails.iter().cloned().map(Received).collect()
+        self.shelf().mails.clone()
     }
 
-    /// Every mail to one address, the oldest first.
+    /// Everything to one address or number, the oldest first.
     #[must_use]
     pub fn to(&self, address: &str) -> Vec<Received> {
         self.all().into_iter().filter(|mail| mail.to == address).collect()
     }
 
-    /// The newest mail to an address; fails the test when there is none.
+    /// The newest mail or SMS to an address or number; fails the test when there is none.
     #[must_use]
     #[track_caller]
     pub fn latest(&self, address: &str) -> Received {
@@ -81,6 +81,18 @@ impl Inbox {
         self.shelf().attempts
     }
 
+    fn take(&self, arrived: Received) -> Result<(), SendError> {
+        let mut kept = self.shelf();
+        kept.attempts += 1;
+        match kept.refusals.pop_front() {
+            Some(refusal) => Err(refusal),
+            None => {
+                kept.mails.push(arrived);
+                Ok(())
+            }
+        }
+    }
+
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,29 +103,58 @@ impl MailTransport for Inbox {
         &'a self,
         mail: &'a Mail,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
-        let mut kept = self.shelf();
-        kept.attempts += 1;
-        let answer = kept.refusals.pop_front().map_or(Ok(()), Err);
-        if answer.is_ok() {
-            kept.mails.push(mail.clone());
-        }
+        let answer = self.take(Received { channel: "email", content: mail.clone() });
         Box::pin(std::future::ready(answer))
     }
 }
 
-/// A mail that arrived.
+impl SmsTransport for Inbox {
+    fn send<'a>(
+        &'a self,
+        sms: &'a Sms,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
+        let content = Mail {
+            id: sms.id,
+            from: String::new(),
+            to: sms.to.clone(),
+            subject: String::new(),
+            text: sms.text.clone(),
+            html: String::new(),
+        };
+        let answer = self.take(Received { channel: "sms", content });
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+/// A mail that arrived, or an SMS: a mail without subject and HTML.
 #[derive(Clone)]
-pub struct Received(Mail);
+pub struct Received {
+    /// `email` or `sms`.
+    pub channel: &'static str,
+    content: Mail,
+}
 
 impl std::ops::Deref for Received {
     type Target = Mail;
 
     fn deref(&self) -> &Mail {
-        &self.0
+        &self.content
     }
 }
 
 impl Received {
+    /// The six digits that stand alone in the text.
+    #[must_use]
+    #[track_caller]
+    pub fn code(&self) -> String {
+        let words = self.text.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
+        match words.filter(is_code).collect::<Vec<_>>()[..] {
+            [code] => code.to_owned(),
+            _ => panic!("there is not exactly one code in {:?}", self.text),
+        }
+    }
+
     /// The first link in the plain text.
     #[must_use]
     #[track_caller]

@@ -46,6 +46,10 @@ pub enum Event {
     RoleChanged,
     /// The signing key was changed.
     KeysRotated,
+    /// An operator stopped SMS on every node.
+    SmsStopped,
+    /// An operator let SMS go again.
+    SmsStarted,
     /// All sessions ended and codes voided after a restore.
     Restored,
 }
@@ -70,6 +74,8 @@ impl Event {
             Self::AccountEnabled => "account_enabled",
             Self::RoleChanged => "role_changed",
             Self::KeysRotated => "keys_rotated",
+            Self::SmsStopped => "sms_stopped",
+            Self::SmsStarted => "sms_started",
             Self::Restored => "restored",
         }
     }

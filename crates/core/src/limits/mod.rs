@@ -10,11 +10,13 @@
 
 mod device;
 mod networks;
+mod sms;
 mod store;
 
 use std::time::Duration;
 
 pub(crate) use networks::NetworkLimits;
+pub(crate) use sms::SmsLimitError;
 
 use crate::Auth;
 use crate::client::{Client, Network};
@@ -85,7 +87,7 @@ pub(crate) enum MailKind {
 }
 
 /// Limits of an `Auth`.
-pub(crate) struct Limits<'a> {
+pub struct Limits<'a> {
     pub(crate) auth: &'a Auth,
 }
 

@@ -15,7 +15,7 @@ use governor::{Quota, RateLimiter};
 use super::{MailKind, TooMany};
 use crate::client::Network;
 use crate::ports::Clock;
-use crate::settings::LimitSettings;
+use crate::settings::Settings;
 use crate::time::Timestamp;
 
 /// No counter keeps more keys than this (about 10 MB). While one is full, newcomers go
@@ -30,11 +30,14 @@ pub(crate) struct NetworkLimits {
     pub(super) sign_ups: Counter<Network>,
     pub(super) mail_requests: Counter<Network>,
     pub(super) mails: Counter<(MailKind, Network, [u8; 32])>,
+    pub(super) sms: Counter<Network>,
 }
 
 impl NetworkLimits {
     /// Counters as the settings say, going by the given clock.
-    pub(crate) fn new(settings: &LimitSettings, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Self {
+        let sms = settings.sms.per_network_hour;
+        let settings = &settings.limits;
         let minute = Duration::from_secs(60);
         let hour = Duration::from_secs(3_600);
         let sign_ins = settings.sign_ins_per_network_minute;
@@ -46,6 +49,7 @@ impl NetworkLimits {
             sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
             mail_requests: Counter::new(requests, hour, requests, clock),
             mails: Counter::new(mails, hour, mails, clock),
+            sms: Counter::new(sms, hour, sms, clock),
         }
     }
 
@@ -55,6 +59,7 @@ impl NetworkLimits {
         self.sign_ups.sweep();
         self.mail_requests.sweep();
         self.mails.sweep();
+        self.sms.sweep();
     }
 }
 

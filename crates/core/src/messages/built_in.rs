@@ -1,7 +1,11 @@
 //! Our own texts, built into the program.
 
+/// Every text of an SMS. The names have a folder, as the same message may have a mail.
+pub(super) const SMS: [(&str, &str); 1] =
+    [("sms/sign_in_code.txt", include_str!("../../templates/sms/sign_in_code.txt"))];
+
 /// Every file a mail is made of.
-pub(super) const BUILT_IN: [(&str, &str); 32] = [
+pub(super) const MAIL: [(&str, &str); 35] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -10,6 +14,9 @@ pub(super) const BUILT_IN: [(&str, &str); 32] = [
     ("already_registered.subject", include_str!("../../templates/mail/already_registered.subject")),
     ("already_registered.txt", include_str!("../../templates/mail/already_registered.txt")),
     ("already_registered.html", include_str!("../../templates/mail/already_registered.html")),
+    ("sign_in_code.subject", include_str!("../../templates/mail/sign_in_code.subject")),
+    ("sign_in_code.txt", include_str!("../../templates/mail/sign_in_code.txt")),
+    ("sign_in_code.html", include_str!("../../templates/mail/sign_in_code.html")),
     ("reset_password.subject", include_str!("../../templates/mail/reset_password.subject")),
     ("reset_password.txt", include_str!("../../templates/mail/reset_password.txt")),
     ("reset_password.html", include_str!("../../templates/mail/reset_password.html")),

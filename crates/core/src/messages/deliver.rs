@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::JoinSet;
 
-use super::store::{self, LeaseId, Leased, Outcome};
+use super::store::{self, Channel, LeaseId, Leased, Outcome, Taker};
 use crate::Auth;
 use crate::database::{Batch, Statement};
 use crate::error::InternalError;
-use crate::ports::{Mail, Random, SendError};
+use crate::ports::{Mail, Random, SendError, Sms};
 use crate::time::{Timestamp, micros_of, seconds};
 
-/// Mails in flight at the same time.
+/// Messages in flight at the same time.
 const SLOTS: usize = 8;
 /// How long a worker may hold a message, by our clock. A crashed worker's messages wait so long.
 const LEASE: Duration = seconds(60);
@@ -43,7 +43,7 @@ pub(super) async fn round(
     if store::is_expired(auth.database(), now).await? {
         drop_expired(auth, now).await?;
     }
-    if !store::is_due(auth.database(), now).await? {
+    if !store::is_due(auth.database(), sends_sms(auth), now).await? {
         return Ok(());
     }
     let lease = LeaseId::new(now, auth.random());
@@ -109,11 +109,17 @@ async fn send_all(
 /// Takes what is due into so many free slots.
 async fn lease_due(auth: &Auth, lease: LeaseId, free: usize) -> Result<Vec<Leased>, InternalError> {
     let now = auth.clock().now();
-    if !store::is_due(auth.database(), now).await? {
+    let sends_sms = sends_sms(auth);
+    if !store::is_due(auth.database(), sends_sms, now).await? {
         return Ok(Vec::new());
     }
-    let limit = i64::try_from(free).unwrap_or(1);
-    store::lease(auth.database(), lease, limit, now, now.plus(LEASE)).await
+    let taker = Taker { lease, limit: i64::try_from(free).unwrap_or(1), sends_sms };
+    store::lease(auth.database(), &taker, now, now.plus(LEASE)).await
+}
+
+/// Whether this node can send SMS.
+fn sends_sms(auth: &Auth) -> bool {
+    auth.inner.sms.is_some()
 }
 
 /// Answers when something was queued here, or may have been elsewhere.
@@ -133,7 +139,7 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!("sending a mail panicked; it is tried again when its lease runs out");
+        tracing::error!("sending a message panicked; it is tried again when its lease runs out");
     }
 }
 
@@ -149,11 +155,12 @@ async fn attempt(auth: &Auth, message: &Leased) {
         match send(auth, message).await {
             Ok(()) => Some(Outcome::Sent),
             Err(SendError::Never(why)) => {
-                tracing::warn!(message = %message.id, why, "a mail was refused for good");
+                tracing::warn!(message = %message.id, why, "a message was refused for good");
                 Some(Outcome::Refused)
             }
             Err(SendError::Later(why)) => {
-                tracing::warn!(message = %message.id, tries = message.tries, why, "a mail has to wait");
+                let tries = message.tries;
+                tracing::warn!(message = %message.id, tries, why, "a message has to wait");
                 None
             }
         }
@@ -165,28 +172,55 @@ async fn attempt(auth: &Auth, message: &Leased) {
         None => store::postpone(message, now.plus(pause_after(message.tries, auth.random()))),
     };
     if let Err(error) = write(auth, &end).await {
-        tracing::error!(message = %message.id, %error, "what became of a mail is not written down");
+        tracing::error!(message = %message.id, %error, "what became of a message is not written down");
     }
 }
 
-/// Renders and hands over within the deadline. A panic of a transport is one more reason to try
-/// again later.
+/// Renders and hands over within the deadline.
 async fn send(auth: &Auth, message: &Leased) -> Result<(), SendError> {
-    let mail = render(auth, message).map_err(|error| SendError::Later(error.to_string()))?;
-    let handed_over = AssertUnwindSafe(auth.inner.mail.send(&mail)).catch_unwind();
-    match tokio::time::timeout(DEADLINE, handed_over).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(SendError::Later("the transport panicked".to_owned())),
-        Err(_) => Err(SendError::Later("no answer within the deadline".to_owned())),
+    match message.channel {
+        Channel::Mail => {
+            let mail = mail(auth, message).map_err(not_yet)?;
+            in_time(auth.inner.mail.send(&mail), SendError::Later).await
+        }
+        Channel::Sms => {
+            let sms = sms(auth, message).map_err(not_yet)?;
+            let Some(transport) = &auth.inner.sms else {
+                return Err(SendError::Later("this node sends no SMS".to_owned()));
+            };
+            in_time(transport.send(&sms), SendError::Never).await
+        }
     }
 }
 
-/// Opens the body and puts it into words.
-fn render(auth: &Auth, message: &Leased) -> Result<Mail, InternalError> {
+/// What cannot be opened or put into words has not left.
+fn not_yet(error: InternalError) -> SendError {
+    SendError::Later(error.to_string())
+}
+
+/// Waits for a transport until the deadline. A panic is `unknown` like no answer: the message
+/// may have left. A mail is then sent again; an SMS is not, since each costs money.
+async fn in_time(
+    sending: impl Future<Output = Result<(), SendError>>,
+    unknown: fn(String) -> SendError,
+) -> Result<(), SendError> {
+    match tokio::time::timeout(DEADLINE, AssertUnwindSafe(sending).catch_unwind()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(unknown("the transport panicked".to_owned())),
+        Err(_) => Err(unknown("no answer within the deadline".to_owned())),
+    }
+}
+
+/// Opens a body.
+fn variables(auth: &Auth, message: &Leased) -> Result<serde_json::Value, InternalError> {
     let body =
         auth.secrets().open(super::place(message.id.uuid().as_bytes()), &message.sealed_body)?;
-    let variables =
-        serde_json::from_slice(&body).map_err(|_| InternalError::fault("a body is not JSON"))?;
+    serde_json::from_slice(&body).map_err(|_| InternalError::fault("a body is not JSON"))
+}
+
+/// Puts a message into the words of a mail.
+fn mail(auth: &Auth, message: &Leased) -> Result<Mail, InternalError> {
+    let variables = variables(auth, message)?;
     let words = auth.inner.outbox.templates.render(&message.template, variables)?;
     Ok(Mail {
         id: message.id,
@@ -196,6 +230,13 @@ fn render(auth: &Auth, message: &Leased) -> Result<Mail, InternalError> {
         text: words.text,
         html: words.html,
     })
+}
+
+/// Puts a message into the words of an SMS.
+fn sms(auth: &Auth, message: &Leased) -> Result<Sms, InternalError> {
+    let variables = variables(auth, message)?;
+    let text = auth.inner.outbox.templates.render_sms(&message.template, variables)?;
+    Ok(Sms { id: message.id, to: message.recipient.clone(), text })
 }
 
 /// Writes what became of a message, patiently.

@@ -5,10 +5,15 @@
 //! forgotten when the message is done. A message leaves once; only a crash (or a server that
 //! does not answer after it took the text) sends it again, with the same Message-ID.
 //!
+//! An SMS costs money and may not be asked back, so it is counted against the day's budget when
+//! it is queued, and one whose fate is not known is not sent again.
+//!
 //! Owns the tables `messages`, `message_budgets` and `message_stops`.
 
 mod built_in;
+mod countries;
 mod deliver;
+mod sms;
 mod store;
 mod templates;
 mod transports;
@@ -19,6 +24,10 @@ use std::future::Future;
 
 use tokio::sync::Notify;
 
+use countries::Countries;
+use store::Channel;
+
+pub use sms::{SmsRefusal, SmsStatus};
 pub use templates::Templates;
 pub use transports::{LogTransport, SendGrid, SendGridSettings, Smtp, SmtpSecurity, SmtpSettings};
 
@@ -33,13 +42,16 @@ use crate::time::{Timestamp, days};
 /// How long the row of a finished message stays, for operators who look for it.
 const KEPT_WHEN_DONE: std::time::Duration = days(7);
 
-/// What is said. Each has a text and an HTML template under `templates/`.
+/// What is said. Each has a text and an HTML template under `templates/mail/`; some have a short
+/// text for SMS too, under `templates/sms/`.
 #[derive(Clone)]
 pub enum Message {
     /// "Prove that this address is yours": link valid until the expiry.
     VerifyEmail { link: String },
     /// Somebody tried to sign up with an address that has an account (neutral sign-up).
     AlreadyRegistered { reset_link_page: String },
+    /// A code to sign in with; in a mail perhaps with a link that does the same.
+    SignInCode { code: String, link: Option<String> },
     /// "Choose a new password".
     ResetPassword { link: String },
     /// Greets a new, proven account.
@@ -58,16 +70,18 @@ pub enum Message {
     RecoveryCodeUsed { at: Timestamp, from: String, left: u32 },
 }
 
-/// Only the kind is shown: links hold tokens.
+/// Only the kind is shown: links hold tokens, and codes are secrets.
 impl fmt::Debug for Message {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Message({})", self.template())
     }
 }
 
-/// What the outbox keeps in memory: the texts, and the bell that wakes the worker.
+/// What the outbox keeps in memory: the texts, the countries that SMS go to, and the bell that
+/// wakes the worker.
 pub(crate) struct Outbox {
     templates: Templates,
+    countries: Countries,
     bell: Notify,
 }
 
@@ -76,11 +90,15 @@ impl Outbox {
     /// that cannot stand in a mail, is reported at once.
     pub(crate) fn new(settings: &Settings) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = transports::sender_mistakes(&settings.mail);
-        match Templates::load(&settings.mail) {
-            Ok(templates) if mistakes.is_empty() => Ok(Self { templates, bell: Notify::new() }),
-            Ok(_) => Err(mistakes),
-            Err(more) => {
-                mistakes.extend(more);
+        let templates = Templates::load(&settings.mail, &settings.sms);
+        let countries = Countries::read(&settings.sms, settings.development);
+        match (templates, countries) {
+            (Ok(templates), Ok(countries)) if mistakes.is_empty() => {
+                Ok(Self { templates, countries, bell: Notify::new() })
+            }
+            (templates, countries) => {
+                mistakes.extend(templates.err().unwrap_or_default());
+                mistakes.extend(countries.err());
                 Err(mistakes)
             }
         }
@@ -102,11 +120,39 @@ impl Messages<'_> {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<Statement, InternalError> {
+        self.queue_by(Channel::Mail, to, message, now, expires_at)
+    }
+
+    /// The statement that queues an SMS to a number (E.164); like [`Self::queue`]. The batch
+    /// also needs the statements that count it, and [`Self::admits_sms`] goes before all that.
+    pub fn queue_sms(
+        &self,
+        to: &str,
+        message: &Message,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Statement, InternalError> {
+        let template = message.template();
+        if !self.auth.inner.outbox.templates.has_sms(template) {
+            return Err(InternalError::fault(format_args!("{template} has no text for SMS")));
+        }
+        self.queue_by(Channel::Sms, to, message, now, expires_at)
+    }
+
+    fn queue_by(
+        &self,
+        channel: Channel,
+        to: &str,
+        message: &Message,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Statement, InternalError> {
         let id = MessageId::new(now, self.auth.random());
         let variables = serde_json::to_vec(&message.variables(now, expires_at))
             .map_err(InternalError::fault)?;
         let row = store::NewMessage {
             id,
+            channel,
             recipient: to,
             template: message.template(),
             sealed_body: self.auth.secrets().seal(place(id.uuid().as_bytes()), &variables)?,
@@ -150,10 +196,12 @@ impl Messages<'_> {
         Ok(())
     }
 
-    /// Removes up to `limit` messages that were done long ago; answers how many.
+    /// Removes up to `limit` messages that were done long ago, and old days of the budget;
+    /// answers how many of the one or the other.
     pub(crate) async fn sweep(&self, limit: i64) -> Result<usize, InternalError> {
         let before = self.auth.clock().now().minus(KEPT_WHEN_DONE);
-        store::delete_done(self.auth.database(), before, limit).await
+        let days = self.sweep_budgets(limit).await?;
+        Ok(days.max(store::delete_done(self.auth.database(), before, limit).await?))
     }
 }
 

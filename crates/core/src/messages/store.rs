@@ -1,4 +1,4 @@
-//! The SQL of `messages`.
+//! The SQL of `messages`, `message_budgets` and `message_stops`.
 //!
 //! A message is leased by an `UPDATE` that repeats its condition outside the sub-select, else
 //! two workers on PostgreSQL lease the same rows. What ends a lease names the lease and the
@@ -7,16 +7,33 @@
 use crate::database::{Database, Row, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{Id, MessageId};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, days};
 
 /// Marks identifiers of leases.
 pub(super) enum OfLease {}
 /// One round of one worker, as the holder of messages.
 pub(super) type LeaseId = Id<OfLease>;
 
+/// How a message leaves, as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    Mail,
+    Sms,
+}
+
+impl Channel {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Sms => "sms",
+        }
+    }
+}
+
 /// A message before it is queued.
 pub(super) struct NewMessage<'a> {
     pub(super) id: MessageId,
+    pub(super) channel: Channel,
     pub(super) recipient: &'a str,
     pub(super) template: &'static str,
     pub(super) sealed_body: Vec<u8>,
@@ -28,6 +45,7 @@ pub(super) struct Leased {
     pub(super) lease: LeaseId,
     /// Which try this is, from 1.
     pub(super) tries: i64,
+    pub(super) channel: Channel,
     pub(super) recipient: String,
     pub(super) template: String,
     pub(super) sealed_body: Vec<u8>,
@@ -59,12 +77,12 @@ pub(super) struct Waiting {
     pub(super) oldest: Option<Timestamp>,
 }
 
-/// Queues a mail, due at once.
+/// Queues a message, due at once.
 pub(super) fn insert(new: NewMessage<'_>, now: Timestamp, expires_at: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO messages (id, channel, recipient, template, sealed_body, created_at,
                                send_after, expires_at, tries, leased_until)
-         VALUES ($1, 'mail', $2, $3, $4, $5, $5, $6, 0, 0)",
+         VALUES ($1, $7, $2, $3, $4, $5, $5, $6, 0, 0)",
         [
             new.id.into(),
             new.recipient.into(),
@@ -72,16 +90,28 @@ pub(super) fn insert(new: NewMessage<'_>, now: Timestamp, expires_at: Timestamp)
             new.sealed_body.into(),
             now.into(),
             expires_at.into(),
+            new.channel.word().into(),
         ],
     )
 }
 
+/// What a node can send besides mail, as its statements name it: SMS, or nothing more.
+const fn besides_mail(sends_sms: bool) -> &'static str {
+    if sends_sms { Channel::Sms.word() } else { Channel::Mail.word() }
+}
+
 /// Whether there is anything to lease: a read, so an idle worker writes nothing.
-pub(super) async fn is_due(database: &Database, now: Timestamp) -> Result<bool, InternalError> {
+pub(super) async fn is_due(
+    database: &Database,
+    sends_sms: bool,
+    now: Timestamp,
+) -> Result<bool, InternalError> {
     let look = Statement::new(
         "SELECT EXISTS (SELECT 1 FROM messages WHERE done_at IS NULL AND send_after <= $1
-                         AND leased_until <= $1 AND expires_at > $1)",
-        [now.into()],
+                         AND leased_until <= $1 AND expires_at > $1
+                         AND channel IN ('mail', $2)
+                         AND channel NOT IN (SELECT channel FROM message_stops))",
+        [now.into(), besides_mail(sends_sms).into()],
     );
     truth(database.read_one(look).await?.as_ref())
 }
@@ -120,11 +150,18 @@ pub(super) async fn expire(
     Ok(database.write_returning(expire).await.map_err(WriteError::unexpected)?.len())
 }
 
-/// Takes up to `limit` due messages for one worker, the longest due first.
+/// Who takes messages: a worker for some time, with room for some.
+pub(super) struct Taker {
+    pub(super) lease: LeaseId,
+    pub(super) limit: i64,
+    pub(super) sends_sms: bool,
+}
+
+/// Takes due messages for one worker, the longest due first; nothing that an operator has
+/// stopped, and nothing that this node cannot send.
 pub(super) async fn lease(
     database: &Database,
-    lease: LeaseId,
-    limit: i64,
+    taker: &Taker,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<Leased>, InternalError> {
@@ -133,13 +170,21 @@ pub(super) async fn lease(
           WHERE id IN (SELECT id FROM messages
                         WHERE done_at IS NULL AND send_after <= $3 AND leased_until <= $3
                           AND expires_at > $3
+                          AND channel IN ('mail', $5)
+                          AND channel NOT IN (SELECT channel FROM message_stops)
                         ORDER BY send_after LIMIT $4)
             AND done_at IS NULL AND leased_until <= $3
-      RETURNING id, tries, recipient, template, sealed_body, expires_at",
-        [lease.into(), until.into(), now.into(), limit.into()],
+      RETURNING id, tries, recipient, template, sealed_body, expires_at, channel",
+        [
+            taker.lease.into(),
+            until.into(),
+            now.into(),
+            taker.limit.into(),
+            besides_mail(taker.sends_sms).into(),
+        ],
     );
     let rows = database.write_returning(take).await.map_err(WriteError::unexpected)?;
-    rows.iter().map(|row| leased(row, lease, until)).collect()
+    rows.iter().map(|row| leased(row, taker.lease, until)).collect()
 }
 
 fn leased(row: &Row, lease: LeaseId, held_until: Timestamp) -> Result<Leased, InternalError> {
@@ -147,6 +192,7 @@ fn leased(row: &Row, lease: LeaseId, held_until: Timestamp) -> Result<Leased, In
         id: row.id(0)?,
         lease,
         tries: row.int(1)?,
+        channel: if row.text(6)? == Channel::Sms.word() { Channel::Sms } else { Channel::Mail },
         recipient: row.text(2)?,
         template: row.text(3)?,
         sealed_body: row.bytes(4)?,
@@ -212,4 +258,58 @@ pub(super) async fn delete_done(
         [before.into(), limit.into()],
     );
     Ok(database.write_returning(delete).await.map_err(WriteError::unexpected)?.len())
+}
+
+/// How long a day's count is kept, for operators who compare bills.
+const BUDGET_KEPT: std::time::Duration = days(90);
+
+/// The day of a moment, in days since the epoch, UTC.
+const fn day(now: Timestamp) -> i64 {
+    now.seconds().div_euclid(86_400)
+}
+
+/// Takes one SMS from the day's budget; changes nothing when it is spent.
+pub(super) fn count_sms(now: Timestamp, budget: u32) -> Statement {
+    Statement::new(
+        "INSERT INTO message_budgets (channel, day, sent) VALUES ('sms', $1, 1)
+         ON CONFLICT (channel, day) DO UPDATE SET sent = message_budgets.sent + 1
+          WHERE message_budgets.sent < $2",
+        [day(now).into(), i64::from(budget).into()],
+    )
+    .must_change()
+}
+
+/// Since when SMS are stopped, and how many were counted today.
+pub(super) fn sms_today(now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT (SELECT stopped_at FROM message_stops WHERE channel = 'sms'),
+                (SELECT sent FROM message_budgets WHERE channel = 'sms' AND day = $1)",
+        [day(now).into()],
+    )
+}
+
+/// Stops SMS, unless they are stopped.
+pub(super) fn stop_sms(now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO message_stops (channel, stopped_at) VALUES ('sms', $1)
+         ON CONFLICT (channel) DO NOTHING",
+        [now.into()],
+    )
+    .must_change()
+}
+
+/// Undoes a stop.
+pub(super) fn start_sms() -> Statement {
+    Statement::new("DELETE FROM message_stops WHERE channel = 'sms'", []).must_change()
+}
+
+/// Removes up to `limit` days long past.
+pub(super) fn sweep_budgets(now: Timestamp, limit: i64) -> Statement {
+    Statement::new(
+        "DELETE FROM message_budgets
+          WHERE (channel, day) IN (SELECT channel, day FROM message_budgets
+                                    WHERE day < $1 LIMIT $2)
+      RETURNING day",
+        [day(now.minus(BUDGET_KEPT)).into(), limit.into()],
+    )
 }

@@ -11,9 +11,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, escape_formatter};
 use serde_json::Value;
 
 use super::Message;
-use super::built_in::BUILT_IN;
+use super::built_in::{MAIL, SMS};
 use crate::error::InternalError;
-use crate::settings::{MailSettings, Mistake};
+use crate::settings::{MailSettings, Mistake, SmsSettings};
 use crate::time::{Timestamp, hours};
 
 /// The texts of all messages, ours or the operator's.
@@ -30,6 +30,9 @@ pub(super) struct Words {
     pub(super) html: String,
 }
 
+/// What one SMS takes in the alphabet of most languages of the west (3GPP TS 23.038). A longer
+/// text would be sent, and paid for, in several parts, and the budget counts messages.
+const LONGEST_SMS: usize = 160;
 /// The longest subject; the line it stands on may have 998 characters (RFC 5322 §2.1.1).
 const LONGEST_SUBJECT: usize = 200;
 /// The largest file taken as a template.
@@ -37,36 +40,50 @@ const LARGEST_FILE: u64 = 256 * 1_024;
 
 impl Templates {
     /// Takes our texts and the overrides of the configured folder, and tries them all.
-    pub fn load(settings: &MailSettings) -> Result<Self, Vec<Mistake>> {
+    pub fn load(mail: &MailSettings, sms: &SmsSettings) -> Result<Self, Vec<Mistake>> {
         let mut engine = empty_engine();
-        let mut mistakes = Vec::new();
-        for (name, ours) in BUILT_IN {
-            let added = match overriding(settings.templates.as_deref(), name) {
-                Ok(Some(theirs)) => engine.add_template_owned(name, theirs),
-                Ok(None) => engine.add_template(name, ours),
-                Err(sentence) => {
-                    mistakes.push(mistake(sentence));
-                    engine.add_template(name, ours)
-                }
-            };
-            if let Err(error) = added {
-                mistakes.push(mistake(format!("{name} is not a template: {error}")));
-            }
-        }
-        mistakes.extend(settings.templates.as_deref().map(strangers).unwrap_or_default());
-        let templates = Self { engine, product: settings.product.clone() };
+        let mut mistakes = add(&mut engine, &MAIL, mail.templates.as_deref(), "mail.templates");
+        mistakes.extend(add(&mut engine, &SMS, sms.templates.as_deref(), "sms.templates"));
+        let templates = Self { engine, product: mail.product.clone() };
         if mistakes.is_empty() {
             mistakes = templates.trial();
         }
         if mistakes.is_empty() { Ok(templates) } else { Err(mistakes) }
     }
 
+    /// Whether a message has a text for SMS.
+    pub(super) fn has_sms(&self, template: &str) -> bool {
+        self.engine.get_template(&sms_name(template)).is_ok()
+    }
+
+    /// Puts a message into the words of an SMS.
+    pub(super) fn render_sms(
+        &self,
+        template: &str,
+        mut variables: Value,
+    ) -> Result<String, InternalError> {
+        if let Some(context) = variables.as_object_mut() {
+            context.insert("product".to_owned(), self.product.clone().into());
+        }
+        let name = sms_name(template);
+        let text = self.part(&name, &variables)?.trim().to_owned();
+        let is_plain = text.chars().all(|c| c == '\n' || !c.is_control());
+        if text.is_empty() || text.chars().count() > LONGEST_SMS || !is_plain {
+            return Err(InternalError::fault(format_args!(
+                "{name} must be text of at most {LONGEST_SMS} characters"
+            )));
+        }
+        Ok(text)
+    }
+
     /// Puts a message into words.
     pub(super) fn render(&self, template: &str, variables: Value) -> Result<Words, InternalError> {
         // A subject sees no variable of the message, so that no token can stand in it: subjects
         // are shown on locked screens and kept in logs of mail servers.
-        let subject =
-            self.part(template, "subject", &minijinja::context! { product => self.product })?;
+        let subject = self.part(
+            &format!("{template}.subject"),
+            &minijinja::context! { product => self.product },
+        )?;
         let subject = subject.trim().to_owned();
         if subject.is_empty()
             || subject.len() > LONGEST_SUBJECT
@@ -83,20 +100,14 @@ impl Templates {
         }
         Ok(Words {
             subject,
-            text: self.part(template, "txt", &context)?,
-            html: self.part(template, "html", &context)?,
+            text: self.part(&format!("{template}.txt"), &context)?,
+            html: self.part(&format!("{template}.html"), &context)?,
         })
     }
 
-    fn part(
-        &self,
-        template: &str,
-        ending: &str,
-        context: &impl serde::Serialize,
-    ) -> Result<String, InternalError> {
-        let name = format!("{template}.{ending}");
+    fn part(&self, name: &str, context: &impl serde::Serialize) -> Result<String, InternalError> {
         self.engine
-            .get_template(&name)
+            .get_template(name)
             .and_then(|template| template.render(context))
             .map_err(|error| InternalError::fault(format_args!("{name}: {error}")))
     }
@@ -108,22 +119,71 @@ impl Templates {
         for sample in Message::samples() {
             let name = sample.template();
             let variables = sample.variables(now, now.plus(hours(1)));
-            let link = variables.get("link").and_then(Value::as_str).map(str::to_owned);
-            match self.render(name, variables) {
-                Err(error) => mistakes.push(mistake(error.to_string())),
-                Ok(words) => {
-                    let Some(link) = link else { continue };
-                    if !words.text.contains(&link) {
-                        mistakes.push(mistake(format!("{name}.txt must contain {{{{ link }}}}")));
+            let value = |key| variables.get(key).and_then(Value::as_str).unwrap_or_default();
+            let mut report = |key, sentence| mistakes.push(Mistake { key, sentence });
+            match self.render(name, variables.clone()) {
+                Err(error) => report("mail.templates", error.to_string()),
+                // Without these, a mail would be of no use.
+                Ok(words) => ["link", "code"].into_iter().for_each(|key| {
+                    if !words.text.contains(value(key)) {
+                        let sentence = format!("{name}.txt must contain {{{{ {key} }}}}");
+                        report("mail.templates", sentence);
                     }
-                    if !words.html.contains(&escaped(&link)) {
-                        mistakes.push(mistake(format!("{name}.html must contain {{{{ link }}}}")));
+                    if !words.html.contains(&escaped(value(key))) {
+                        let sentence = format!("{name}.html must contain {{{{ {key} }}}}");
+                        report("mail.templates", sentence);
+                    }
+                }),
+            }
+            if self.has_sms(name) {
+                match self.render_sms(name, variables.clone()) {
+                    Err(error) => report("sms.templates", error.to_string()),
+                    Ok(text) if text.contains(value("code")) => {}
+                    Ok(_) => {
+                        report("sms.templates", format!("{name}.txt must contain {{{{ code }}}}"));
                     }
                 }
             }
         }
+        mistakes.dedup();
         mistakes
     }
+}
+
+/// The name of a message's text for SMS.
+fn sms_name(template: &str) -> String {
+    format!("sms/{template}.txt")
+}
+
+/// Takes our texts, and the operator's where the folder has a file of the name; answers what is
+/// wrong with them.
+fn add(
+    engine: &mut Environment<'static>,
+    built_in: &'static [(&'static str, &'static str)],
+    folder: Option<&Path>,
+    key: &'static str,
+) -> Vec<Mistake> {
+    let mut wrong = Vec::new();
+    for (name, ours) in built_in {
+        let added = match overriding(folder, file_of(name)) {
+            Ok(Some(theirs)) => engine.add_template_owned(*name, theirs),
+            Ok(None) => engine.add_template(name, ours),
+            Err(sentence) => {
+                wrong.push(sentence);
+                engine.add_template(name, ours)
+            }
+        };
+        if let Err(error) = added {
+            wrong.push(format!("{name} is not a template: {error}"));
+        }
+    }
+    wrong.extend(folder.map(|folder| strangers(folder, built_in)).unwrap_or_default());
+    wrong.into_iter().map(|sentence| Mistake { key, sentence }).collect()
+}
+
+/// The file that replaces a text.
+fn file_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or(name, |(_, file)| file)
 }
 
 /// An engine that can print, include and extend. An empty one escapes nothing, so escaping is
@@ -179,10 +239,10 @@ fn overriding(folder: Option<&Path>, name: &str) -> Result<Option<String>, Strin
 }
 
 /// Files of the folder that look like templates and replace nothing: mostly misspelt names.
-fn strangers(folder: &Path) -> Vec<Mistake> {
+fn strangers(folder: &Path, built_in: &[(&str, &str)]) -> Vec<String> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) => return vec![mistake(format!("the folder cannot be read: {error}"))],
+        Err(error) => return vec![format!("the folder cannot be read: {error}")],
     };
     entries
         .filter_map(Result::ok)
@@ -190,12 +250,8 @@ fn strangers(folder: &Path) -> Vec<Mistake> {
         .filter(|name| {
             let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
             matches!(ending, "subject" | "txt" | "html")
-                && !BUILT_IN.iter().any(|(known, _)| known == name)
+                && !built_in.iter().any(|(known, _)| file_of(known) == name)
         })
-        .map(|name| mistake(format!("{name} replaces nothing; no mail has a part of this name")))
+        .map(|name| format!("{name} replaces nothing; no message has a part of this name"))
         .collect()
-}
-
-const fn mistake(sentence: String) -> Mistake {
-    Mistake { key: "mail.templates", sentence }
 }

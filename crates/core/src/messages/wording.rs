@@ -25,6 +25,7 @@ impl Message {
         match self {
             Self::VerifyEmail { .. } => "verify_email",
             Self::AlreadyRegistered { .. } => "already_registered",
+            Self::SignInCode { .. } => "sign_in_code",
             Self::ResetPassword { .. } => "reset_password",
             Self::Welcome { .. } => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
@@ -45,6 +46,12 @@ impl Message {
                 "valid_for": span(now, expires_at),
                 "valid_until": moment(expires_at),
             }),
+            Self::SignInCode { code, link } => json!({
+                "code": code,
+                "link": link,
+                "valid_for": span(now, expires_at),
+                "valid_until": moment(expires_at),
+            }),
             Self::AlreadyRegistered { reset_link_page } => json!({ "link": reset_link_page }),
             Self::Welcome { name } => json!({ "name": harmless(name) }),
             Self::PasswordChanged { at, from } | Self::TokenTheft { at, from } => {
@@ -61,7 +68,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 10] {
+    pub(super) fn samples() -> [Self; 12] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -69,6 +76,8 @@ impl Message {
         [
             Self::VerifyEmail { link: link.clone() },
             Self::AlreadyRegistered { reset_link_page: link.clone() },
+            Self::SignInCode { code: "123456".to_owned(), link: None },
+            Self::SignInCode { code: "123456".to_owned(), link: Some(link.clone()) },
             Self::ResetPassword { link },
             Self::Welcome { name: "Sample".to_owned() },
             Self::PasswordChanged { at, from: from.clone() },

@@ -22,14 +22,14 @@ pub struct Mail {
     pub html: String,
 }
 
-/// Why a mail did not go out.
+/// Why a mail or an SMS did not go out.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// Worth another try: the server is away, slow or says "later" (4xx).
-    #[error("the mail server cannot take it now: {0}")]
+    #[error("the other side cannot take it now: {0}")]
     Later(String),
     /// The server refuses this mail for good (5xx, a malformed address).
-    #[error("the mail server refuses it: {0}")]
+    #[error("the other side refuses it: {0}")]
     Never(String),
 }
 

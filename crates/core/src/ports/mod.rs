@@ -6,7 +6,9 @@
 mod clock;
 mod mail;
 mod random;
+mod sms;
 
 pub use clock::{Clock, SystemClock};
 pub use mail::{Mail, MailTransport, SendError};
 pub use random::{Random, SystemRandom, Token};
+pub use sms::{Sms, SmsTransport};

@@ -1,16 +1,15 @@
 //! From what was written to what holds: every value checked once, unsafe ones refused.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
-use ironlatch_core::ports::MailTransport;
-use ironlatch_core::settings::{MailSettings, Settings};
+use ironlatch_core::settings::{MailSettings, Settings, SmsSettings};
 use tracing_subscriber::filter::Targets;
 
 use super::{Configuration, Mistakes};
+use crate::opening::Ways;
 
 /// What the program itself needs to know, checked.
 #[derive(Clone)]
@@ -21,7 +20,7 @@ pub(crate) struct ServerSettings {
     /// Whether `public_url` was given; else it follows the port that was bound.
     pub(crate) has_public_url: bool,
     pub(crate) web: ironlatch_web::Settings,
-    pub(crate) mail: Arc<dyn MailTransport>,
+    pub(crate) ways: Ways,
     pub(crate) log: Targets,
     pub(crate) documents: bool,
     pub(crate) access_log: bool,
@@ -61,7 +60,10 @@ impl Configuration {
             metrics_listen: self.metrics_address(mistakes),
             has_public_url: self.public_url.is_some(),
             web,
-            mail: self.mail.transport(development || self.is_for_this_machine(), mistakes),
+            ways: Ways {
+                mail: self.mail.transport(development || self.is_for_this_machine(), mistakes),
+                sms: None,
+            },
             log: self.log.parse().unwrap_or_else(|_| {
                 mistakes.add("log", "must be error, warn, info, debug or trace, or target=level");
                 Targets::new()
@@ -89,6 +91,10 @@ impl Configuration {
                 from: self.mail.from.clone().unwrap_or(mail.from),
                 product: self.mail.product.clone().unwrap_or(mail.product),
                 templates: self.mail.templates.clone(),
+            },
+            sms: SmsSettings {
+                countries: if development { vec!["*".to_owned()] } else { Vec::new() },
+                ..SmsSettings::default()
             },
             doors: self.doors.clone(),
             totp: self.totp.clone(),

@@ -1,4 +1,4 @@
-//! The development inbox: keeps mails in memory instead of sending them.
+//! The development inbox: keeps mails and SMS in memory instead of sending them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
-use ironlatch_core::ports::{Clock as _, Mail, MailTransport, SendError};
+use ironlatch_core::ports::{Clock as _, Mail, MailTransport, SendError, Sms, SmsTransport};
 use ironlatch_core::time::Timestamp;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -15,14 +15,14 @@ use time::format_description::well_known::Rfc3339;
 use super::Development;
 use super::clock::MovedClock;
 
-/// How many mails are kept; the oldest go first.
+/// How many messages are kept; the oldest go first.
 const KEPT: usize = 1_000;
 
-/// A mail as shown.
+/// A mail or an SMS as shown; an SMS has a text only.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Entry {
     pub(super) id: String,
-    channel: &'static str,
+    pub(super) channel: &'static str,
     pub(super) to: String,
     pub(super) subject: String,
     pub(super) text: String,
@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) sent_at: String,
 }
 
-/// Takes every mail.
+/// Takes every mail and SMS.
 #[derive(Default)]
 pub(crate) struct Inbox {
     clock: Arc<MovedClock>,
@@ -40,6 +40,12 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(super) fn new(clock: Arc<MovedClock>) -> Self {
         Self { clock, entries: Mutex::default() }
+    }
+
+    fn keep(&self, entry: Entry) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.push_front(entry);
+        entries.truncate(KEPT);
     }
 
     /// Newest first.
@@ -63,9 +69,25 @@ impl MailTransport for Inbox {
             html: mail.html.clone(),
             sent_at: rfc_3339(self.clock.now()),
         };
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.push_front(entry);
-        entries.truncate(KEPT);
+        self.keep(entry);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl SmsTransport for Inbox {
+    fn send<'a>(
+        &'a self,
+        sms: &'a Sms,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
+        self.keep(Entry {
+            id: sms.id.to_string(),
+            channel: "sms",
+            to: sms.to.clone(),
+            subject: String::new(),
+            text: sms.text.clone(),
+            html: String::new(),
+            sent_at: rfc_3339(self.clock.now()),
+        });
         Box::pin(std::future::ready(Ok(())))
     }
 }

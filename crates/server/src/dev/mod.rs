@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use ironlatch_core::ports::{Clock, MailTransport};
+use ironlatch_core::ports::Clock;
 
+use crate::opening::Ways;
 use clock::MovedClock;
 use inbox::Inbox;
 
@@ -34,8 +35,9 @@ impl Development {
         Arc::<MovedClock>::clone(&self.clock)
     }
 
-    pub(crate) fn inbox(&self) -> Arc<dyn MailTransport> {
-        Arc::<Inbox>::clone(&self.inbox)
+    pub(crate) fn inbox(&self) -> Ways {
+        let inbox = &self.inbox;
+        Ways { mail: Arc::<Inbox>::clone(inbox), sms: Some(Arc::<Inbox>::clone(inbox)) }
     }
 
     /// `/`, `/dev/inbox`, `/dev/inbox.json` and `/dev/clock`.

@@ -3,6 +3,7 @@
 mod outbox;
 mod post;
 mod sendgrid;
+mod sms;
 mod smtp;
 mod smtp_server;
 mod wording;

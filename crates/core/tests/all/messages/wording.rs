@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ironlatch_core::messages::{Message, Templates};
-use ironlatch_core::settings::MailSettings;
+use ironlatch_core::settings::{MailSettings, SmsSettings};
 use ironlatch_core::time::Timestamp;
 use ironlatch_testkit::Inbox;
 
@@ -106,7 +106,7 @@ fn load(folder: &Path) -> Result<(), Vec<String>> {
             .map(|mistake| format!("{}: {}", mistake.key, mistake.sentence))
             .collect()
     };
-    Templates::load(&settings).map(drop).map_err(mistakes)
+    Templates::load(&settings, &SmsSettings::default()).map(drop).map_err(mistakes)
 }
 
 #[test]
