@@ -113,6 +113,12 @@ impl Auth {
         sign_in::SignIn { auth: self }
     }
 
+    /// Where people came from.
+    #[must_use]
+    pub fn sources(&self) -> sources::Sources<'_> {
+        sources::Sources { auth: self }
+    }
+
     /// Accounts, for operators.
     #[must_use]
     pub fn accounts(&self) -> accounts::Accounts<'_> {

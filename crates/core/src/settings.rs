@@ -105,6 +105,10 @@ pub struct LimitSettings {
     /// Failures of one identifier before password sign-in stops until a reset
     /// (NIST SP 800-63B-4 §3.2.2).
     pub failures_before_stop: u32,
+    /// Registration sources nobody has seen before that a network may bring in an hour.
+    pub new_sources_per_network_hour: u32,
+    /// Registration sources that are kept in all.
+    pub most_sources: u32,
 }
 
 /// The ways clients speak to us: our own API, and translations of other systems' contracts.
@@ -351,6 +355,8 @@ impl Default for LimitSettings {
             mails_per_identifier_hour: 10,
             failures_before_delay: 5,
             failures_before_stop: 100,
+            new_sources_per_network_hour: 20,
+            most_sources: 10_000,
         }
     }
 }

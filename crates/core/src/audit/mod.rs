@@ -44,6 +44,8 @@ pub enum Event {
     AccountEnabled,
     /// The role was changed by an operator.
     RoleChanged,
+    /// A registration source was named or set aside by an operator.
+    SourceChanged,
     /// The signing key was changed.
     KeysRotated,
     /// An operator stopped SMS on every node.
@@ -73,6 +75,7 @@ impl Event {
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
             Self::RoleChanged => "role_changed",
+            Self::SourceChanged => "source_changed",
             Self::KeysRotated => "keys_rotated",
             Self::SmsStopped => "sms_stopped",
             Self::SmsStarted => "sms_started",

@@ -19,6 +19,12 @@ impl Statement {
         Self { sql, values: values.into(), must_change: false }
     }
 
+    /// Its text, for tests that compare what is written.
+    #[cfg(test)]
+    pub(crate) const fn text(&self) -> &'static str {
+        self.sql
+    }
+
     /// If this statement changes no row, the whole batch is undone and the writer gets
     /// [`WriteError::Conflict`](super::WriteError::Conflict).
     #[must_use]

@@ -118,6 +118,20 @@ impl Limits<'_> {
         limits.mails.admit((kind, network, digest), now)
     }
 
+    /// Whether a network may bring this registration source: one that this node has seen, or one
+    /// more new one.
+    pub(crate) fn admits_source(&self, network: Network, url: &str) -> bool {
+        let limits = &self.auth.inner.network_limits;
+        if limits.known_sources.get(url).is_some() {
+            return true;
+        }
+        let is_admitted = limits.new_sources.admit(network, self.auth.clock().now()).is_ok();
+        if is_admitted {
+            limits.known_sources.insert(url.to_owned(), ());
+        }
+        is_admitted
+    }
+
     /// Whose failures an attempt on this identifier counts for: the browser's own counter when
     /// it brings a genuine cookie of this very account, else the identifier's.
     pub(crate) fn password_subject(

@@ -11,6 +11,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use quick_cache::sync::Cache;
 
 use super::{MailKind, TooMany};
 use crate::client::Network;
@@ -24,6 +25,9 @@ const MOST_KEYS: usize = 100_000;
 /// A full counter looks for keys that no longer matter this often, not at every call.
 const SWEEP_PAUSE: Duration = Duration::from_secs(10);
 
+/// Sources remembered by a node (about 2 MB); one forgotten is counted as new again.
+const MOST_SOURCES_KNOWN: usize = 10_000;
+
 /// What networks are counted for.
 pub(crate) struct NetworkLimits {
     pub(super) sign_ins: Counter<Network>,
@@ -31,6 +35,9 @@ pub(crate) struct NetworkLimits {
     pub(super) mail_requests: Counter<Network>,
     pub(super) mails: Counter<(MailKind, Network, [u8; 32])>,
     pub(super) sms: Counter<Network>,
+    pub(super) new_sources: Counter<Network>,
+    /// Sources that were let through: coming from them again is not counted.
+    pub(super) known_sources: Cache<String, ()>,
 }
 
 impl NetworkLimits {
@@ -44,12 +51,15 @@ impl NetworkLimits {
         let sign_ups = settings.sign_ups_per_network_hour;
         let requests = settings.mails_per_network_hour;
         let mails = settings.mails_per_identifier_and_network_hour;
+        let sources = settings.new_sources_per_network_hour;
         Self {
             sign_ins: Counter::new(sign_ins, minute, sign_ins.saturating_mul(10), clock),
             sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
             mail_requests: Counter::new(requests, hour, requests, clock),
             mails: Counter::new(mails, hour, mails, clock),
             sms: Counter::new(sms, hour, sms, clock),
+            new_sources: Counter::new(sources, hour, sources, clock),
+            known_sources: Cache::new(MOST_SOURCES_KNOWN),
         }
     }
 
@@ -60,6 +70,7 @@ impl NetworkLimits {
         self.mail_requests.sweep();
         self.mails.sweep();
         self.sms.sweep();
+        self.new_sources.sweep();
     }
 }
 

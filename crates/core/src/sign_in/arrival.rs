@@ -1,9 +1,13 @@
 //! How somebody comes to sign in or up.
 
+use super::SignIn;
 use crate::client::Client;
+use crate::database::Statement;
+use crate::ids::AccountId;
 use crate::ports::Token;
 use crate::sessions::Door;
-use crate::sources::SourceHint;
+use crate::sources::{SourceHint, Touch};
+use crate::time::Timestamp;
 
 /// Through which door, from where, and with what left of earlier visits.
 #[derive(Debug, Clone)]
@@ -44,4 +48,28 @@ pub enum Previous {
     Access(Token),
     /// A session's own cookie.
     Cookie(Token),
+}
+
+impl SignIn<'_> {
+    /// The statements that note where the person came from; they stand after the account's own.
+    pub(super) fn came_from(
+        &self,
+        arrival: &Arrival,
+        account: AccountId,
+        is_first: bool,
+        now: Timestamp,
+    ) -> Vec<Statement> {
+        let sources = self.auth.sources();
+        let source = sources.of_hint(&arrival.source, arrival.door);
+        let network = arrival.client.network();
+        let touch = Touch { account, source: source.as_ref(), network, is_first };
+        sources.touch_statements(&touch, now)
+    }
+
+    /// Counts an account that a code's proof makes, by its source.
+    pub(super) fn count_verified(&self, arrival: &Arrival, now: Timestamp) -> Option<Statement> {
+        let sources = self.auth.sources();
+        let source = sources.of_hint(&arrival.source, arrival.door);
+        sources.count_verified(source.as_ref(), now)
+    }
 }

@@ -157,6 +157,10 @@ impl SignIn<'_> {
         }));
         let entry = entry.network(arrival.client.network());
         opening.add(entry.statement(now, self.auth.random()));
+        opening.extend(self.came_from(arrival, found.id, is_new, now));
+        if is_new {
+            opening.extend(self.count_verified(arrival, now));
+        }
 
         let proof = Proof {
             account: found.id,

@@ -240,6 +240,7 @@ impl SignIn<'_> {
         batch.add(messages.queue(wish.email.as_typed(), &mail, now, link.expires_at)?);
         let entry = Entry::new(Event::SignedUp).account(id).network(wish.arrival.client.network());
         batch.add(entry.statement(now, self.auth.random()));
+        batch.extend(self.came_from(&wish.arrival, id, true, now));
         match self.auth.database().write(batch).await {
             Ok(_) => {}
             Err(WriteError::Conflict { .. }) => return Ok(None),
