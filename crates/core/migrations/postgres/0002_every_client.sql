@@ -11,6 +11,7 @@ CREATE INDEX one_time_codes_by_target ON one_time_codes (target_key, purpose);
 
 CREATE TABLE totp_credentials (
     account_id    UUID   PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    session_id    UUID   NOT NULL,
     sealed_secret BYTEA  NOT NULL,
     last_step     BIGINT NOT NULL,
     created_at    BIGINT NOT NULL,

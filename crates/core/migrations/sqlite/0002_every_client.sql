@@ -11,6 +11,7 @@ CREATE INDEX one_time_codes_by_target ON one_time_codes (target_key, purpose);
 
 CREATE TABLE totp_credentials (
     account_id    BLOB    PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    session_id    BLOB    NOT NULL,
     sealed_secret BLOB    NOT NULL,
     last_step     INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,

@@ -36,6 +36,16 @@ pub enum Event {
     PasswordReset,
     /// The password was changed by its owner.
     PasswordChanged,
+    /// An authenticator app was enrolled.
+    SecondFactorAdded,
+    /// The authenticator app was removed by its owner.
+    SecondFactorRemoved,
+    /// The authenticator app was removed by an operator.
+    SecondFactorReset,
+    /// Ten new recovery codes took the place of the old ones.
+    RecoveryCodesReplaced,
+    /// A recovery code was used in place of the authenticator app.
+    RecoveryCodeUsed,
     /// The account was closed by its owner or by "not me".
     AccountClosed,
     /// The account was disabled by an operator.
@@ -71,6 +81,11 @@ impl Event {
             Self::PasswordResetRequested => "password_reset_requested",
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorAdded => "second_factor_added",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::SecondFactorReset => "second_factor_reset",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::RecoveryCodeUsed => "recovery_code_used",
             Self::AccountClosed => "account_closed",
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",

@@ -159,6 +159,20 @@ impl Limits<'_> {
         Subject(self.auth.secrets().digest("second-factor-failures", id.as_bytes()))
     }
 
+    /// Whose failures wrong recovery codes count for: the account's, apart from those of the
+    /// app's codes, so that an app that was stopped by guesses can be got round by its owner.
+    pub(crate) fn recovery_code_subject(&self, account: AccountId) -> Subject {
+        let id = account.uuid();
+        Subject(self.auth.secrets().digest("recovery-code-failures", id.as_bytes()))
+    }
+
+    /// The statements that forget the failures of both (a second step that was right, another
+    /// factor, none at all).
+    pub(crate) fn forgive_second_factor(&self, account: AccountId) -> [Statement; 2] {
+        [self.second_factor_subject(account), self.recovery_code_subject(account)]
+            .map(|subject| store::forget(subject.0))
+    }
+
     /// Whether the client brings a genuine known-device cookie of this account.
     pub(crate) fn knows_device(&self, owner: DeviceOwner, client: &Client) -> bool {
         client.device.as_ref().is_some_and(|cookie| {

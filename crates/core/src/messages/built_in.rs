@@ -5,7 +5,7 @@ pub(super) const SMS: [(&str, &str); 1] =
     [("sms/sign_in_code.txt", include_str!("../../templates/sms/sign_in_code.txt"))];
 
 /// Every file a mail is made of.
-pub(super) const MAIL: [(&str, &str); 35] = [
+pub(super) const MAIL: [(&str, &str); 44] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -38,6 +38,30 @@ pub(super) const MAIL: [(&str, &str); 35] = [
     ("account_closed.subject", include_str!("../../templates/mail/account_closed.subject")),
     ("account_closed.txt", include_str!("../../templates/mail/account_closed.txt")),
     ("account_closed.html", include_str!("../../templates/mail/account_closed.html")),
+    (
+        "second_factor_added.subject",
+        include_str!("../../templates/mail/second_factor_added.subject"),
+    ),
+    ("second_factor_added.txt", include_str!("../../templates/mail/second_factor_added.txt")),
+    ("second_factor_added.html", include_str!("../../templates/mail/second_factor_added.html")),
+    (
+        "second_factor_removed.subject",
+        include_str!("../../templates/mail/second_factor_removed.subject"),
+    ),
+    ("second_factor_removed.txt", include_str!("../../templates/mail/second_factor_removed.txt")),
+    ("second_factor_removed.html", include_str!("../../templates/mail/second_factor_removed.html")),
+    (
+        "recovery_codes_replaced.subject",
+        include_str!("../../templates/mail/recovery_codes_replaced.subject"),
+    ),
+    (
+        "recovery_codes_replaced.txt",
+        include_str!("../../templates/mail/recovery_codes_replaced.txt"),
+    ),
+    (
+        "recovery_codes_replaced.html",
+        include_str!("../../templates/mail/recovery_codes_replaced.html"),
+    ),
     ("recovery_code_used.subject", include_str!("../../templates/mail/recovery_code_used.subject")),
     ("recovery_code_used.txt", include_str!("../../templates/mail/recovery_code_used.txt")),
     ("recovery_code_used.html", include_str!("../../templates/mail/recovery_code_used.html")),

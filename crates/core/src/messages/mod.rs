@@ -66,6 +66,12 @@ pub enum Message {
     TokenTheft { at: Timestamp, from: String },
     /// The account was closed.
     AccountClosed { at: Timestamp },
+    /// An authenticator app was enrolled.
+    SecondFactorAdded { at: Timestamp, from: String },
+    /// The authenticator app and its recovery codes were removed.
+    SecondFactorRemoved { at: Timestamp, from: String },
+    /// Ten new recovery codes took the place of the old ones.
+    RecoveryCodesReplaced { at: Timestamp, from: String },
     /// A recovery code was used in place of the authenticator app; so many are left.
     RecoveryCodeUsed { at: Timestamp, from: String, left: u32 },
 }

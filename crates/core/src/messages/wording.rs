@@ -33,6 +33,9 @@ impl Message {
             Self::NewNetwork { .. } => "new_network",
             Self::TokenTheft { .. } => "token_theft",
             Self::AccountClosed { .. } => "account_closed",
+            Self::SecondFactorAdded { .. } => "second_factor_added",
+            Self::SecondFactorRemoved { .. } => "second_factor_removed",
+            Self::RecoveryCodesReplaced { .. } => "recovery_codes_replaced",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
@@ -54,7 +57,11 @@ impl Message {
             }),
             Self::AlreadyRegistered { reset_link_page } => json!({ "link": reset_link_page }),
             Self::Welcome { name } => json!({ "name": harmless(name) }),
-            Self::PasswordChanged { at, from } | Self::TokenTheft { at, from } => {
+            Self::PasswordChanged { at, from }
+            | Self::TokenTheft { at, from }
+            | Self::SecondFactorAdded { at, from }
+            | Self::SecondFactorRemoved { at, from }
+            | Self::RecoveryCodesReplaced { at, from } => {
                 json!({ "at": moment(*at), "from": whereabouts(from) })
             }
             Self::NewDevice { at, from, device } | Self::NewNetwork { at, from, device } => {
@@ -68,7 +75,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 12] {
+    pub(super) fn samples() -> [Self; 15] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -85,6 +92,9 @@ impl Message {
             Self::NewNetwork { at, from: from.clone(), device },
             Self::TokenTheft { at, from: from.clone() },
             Self::AccountClosed { at },
+            Self::SecondFactorAdded { at, from: from.clone() },
+            Self::SecondFactorRemoved { at, from: from.clone() },
+            Self::RecoveryCodesReplaced { at, from: from.clone() },
             Self::RecoveryCodeUsed { at, from, left: 9 },
         ]
     }

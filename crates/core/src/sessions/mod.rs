@@ -147,6 +147,8 @@ pub enum EndReason {
     TokenFromTheFuture,
     /// The password was changed or reset.
     PasswordChanged,
+    /// An authenticator app was enrolled or removed.
+    SecondFactorChanged,
     /// The first proof of the address was somebody else's.
     FirstProof,
     /// The account was disabled or closed.
@@ -169,6 +171,7 @@ impl EndReason {
             Self::TokenTheft => "token_theft",
             Self::TokenFromTheFuture => "token_from_the_future",
             Self::PasswordChanged => "password_changed",
+            Self::SecondFactorChanged => "second_factor_changed",
             Self::FirstProof => "first_proof",
             Self::AccountClosed => "account_closed",
             Self::TooMany => "too_many",

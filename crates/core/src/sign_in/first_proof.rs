@@ -6,9 +6,12 @@
 //! | proven by | effect |
 //! |---|---|
 //! | the sign-up mail's link in the browser that signed up, or with the account's password, or through the contract's JSON GET | verified; everything stays (`verification`) |
-//! | the same link elsewhere, "this was me" | a new password; sessions and links removed |
+//! | the same link elsewhere, "this was me" | a new password; sessions, links, second factor removed |
 //! | the same link elsewhere, "not me" | the account is closed |
-//! | a password reset | a new password; sessions and links removed (`recovery`) |
+//! | a password reset | a new password; sessions, links, second factor removed (`recovery`) |
+//!
+//! Of an account somebody has proven, a reset takes neither the second factor nor the recovery
+//! codes: one mailbox is not enough to get in (NIST SP 800-63B-4 §4.2.2).
 
 use super::verification::{Claim, LinkError};
 use super::{SignIn, mails};
@@ -43,6 +46,7 @@ impl SignIn<'_> {
         batch.add(accounts::changed_while_unproven(account.id, account.security_version));
         batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
         batch.extend(self.welcome(account, now)?);
+        batch.append(self.factors_removed(account));
         let entry = Entry::new(Event::EmailVerified).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         batch.append(self.replace_everything(account, &hash, EndReason::FirstProof, now)?);
@@ -116,6 +120,7 @@ impl SignIn<'_> {
         let mut batch = Batch::new();
         batch.add(accounts::close(account.id, version, now));
         batch.add(self.auth.passwords().remove(account.id));
+        batch.append(self.factors_removed(account));
         batch.add(codes.void(account.id, Purpose::VerifyEmail));
         batch.add(codes.void(account.id, Purpose::ResetPassword));
         batch

@@ -11,6 +11,7 @@
 
 mod arrival;
 mod complete;
+mod enrolment;
 mod first_proof;
 mod mails;
 mod owner;
@@ -24,6 +25,7 @@ mod with_password;
 
 pub use arrival::{Arrival, Previous};
 pub use complete::{SignedIn, Step, Way};
+pub use enrolment::{Confirmation, FactorError};
 pub use owner::OwnerError;
 pub use recovery::ResetFacts;
 pub use second_factor::{Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError};

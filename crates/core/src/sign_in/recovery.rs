@@ -65,7 +65,8 @@ impl SignIn<'_> {
     }
 
     /// Sets a new password with a mailed link; ends every session. The link also proves the
-    /// address, so an account nobody had proven keeps nothing its maker put there.
+    /// address, so an account nobody had proven keeps nothing its maker put there. An account
+    /// that was proven keeps its second factor: the next sign-in asks for it.
     pub async fn reset_password(
         &self,
         token: &str,
@@ -75,6 +76,8 @@ impl SignIn<'_> {
         let Claim { link, mut account } = self.reset_claim(token).await?;
         let hash = self.new_hash(&account, password, client).await?;
         let now = self.auth.clock().now();
+        let is_first_proof =
+            account.email_verified_at.is_none() && account.phone_verified_at.is_none();
         // The link has come out of the mailbox: its owner may be told.
         account.email_verified_at.get_or_insert(now);
         let account = &account;
@@ -82,6 +85,9 @@ impl SignIn<'_> {
         batch.add(self.auth.one_time_codes().consume(&link, now));
         batch.add(accounts::changed(account.id, account.security_version));
         batch.add(accounts::mark_email_verified(account.id, &link.target_key, now));
+        if is_first_proof {
+            batch.append(self.factors_removed(account));
+        }
         batch.extend(self.password_changed_notice(account, client, now)?);
         let entry = Entry::new(Event::PasswordReset).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));

@@ -3,13 +3,21 @@
 //! The first step's statements (a code's consumption, failures given back) are written together
 //! with a challenge. Its bearer has five minutes to answer with a code of the app or with a
 //! recovery code; the answer opens one session, and only if the account is still what it was.
+//!
+//! A wrong answer leaves the challenge open: guesses are counted per account, however many
+//! challenges there are, before they are compared (attack B25). Codes of the app and recovery
+//! codes are counted apart, so that guessing one does not bar the other. Whoever guesses has
+//! passed the first step, so a stranger can lock nobody out.
 
 use std::time::Duration;
 
 use super::complete::Passed;
+use super::mails::whereabouts;
 use super::store::{self, Candidate};
 use super::{Arrival, START_AGAIN, SignIn, SignInError, SignedIn, Step, Way};
 use crate::accounts;
+use crate::audit::{Entry, Event};
+use crate::client::Client;
 use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, ChallengeId};
@@ -148,19 +156,22 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         self.auth.limits().admit_sign_in(attempt.arrival.client.network())?;
         let (challenge, found) = self.open_challenge(&attempt.challenge, now).await?;
-        let subject = self.auth.limits().second_factor_subject(found.id);
-        let reserved = self.auth.limits().reserve(subject).await?;
-        let used = self.used(found.id, attempt.method, &attempt.code, now).await?;
-        let mut batch = used.ok_or(SecondFactorError::WrongCode)?;
+        let limits = self.auth.limits();
+        let subject = match attempt.method {
+            SecondFactor::Totp => limits.second_factor_subject(found.id),
+            SecondFactor::RecoveryCode => limits.recovery_code_subject(found.id),
+        };
+        limits.reserve(subject).await?;
+        let Some(used) = self.used(found.id, attempt.method, &attempt.code, now).await? else {
+            let network = attempt.arrival.client.network();
+            tracing::info!(account = %found.id, %network, "a second step failed");
+            return Err(SecondFactorError::WrongCode);
+        };
+        let mut batch = Batch::from(used);
         batch.add(store::consume_challenge(challenge.id, now));
-        batch.add(self.auth.limits().give_back(reserved));
+        batch.extend(limits.forgive_second_factor(found.id));
         if attempt.method == SecondFactor::RecoveryCode {
-            let notice = Message::RecoveryCodeUsed {
-                at: now,
-                from: attempt.arrival.client.network().to_string(),
-                left: self.auth.recovery_codes().left(found.id).await?.saturating_sub(1),
-            };
-            batch.extend(self.notice(&found, &notice, now)?);
+            batch.append(self.recovery_code_used(&found, &attempt.arrival.client, now).await?);
         }
         let methods = amr(&challenge.methods);
         let passed = Passed::existing(Way::of_methods(&methods), found, methods, batch)
@@ -193,26 +204,43 @@ impl SignIn<'_> {
         Ok((challenge, account.ok_or(SecondFactorError::InvalidChallenge)?))
     }
 
-    /// The statements that use a code up; `None` when it is wrong. Must-change statements: of
-    /// many at once, one succeeds.
-    pub(super) async fn used(
+    /// The must-change statement that uses a code up: of many at once, one succeeds. `None` when
+    /// the code is wrong.
+    async fn used(
         &self,
         account: AccountId,
         method: SecondFactor,
         code: &Token,
         now: Timestamp,
-    ) -> Result<Option<Batch>, InternalError> {
-        let statement: Option<Statement> = match method {
-            SecondFactor::Totp => self.auth.totp().use_code(account, code, now).await?,
+    ) -> Result<Option<Statement>, InternalError> {
+        match method {
+            SecondFactor::Totp => self.auth.totp().use_code(account, code, now).await,
             SecondFactor::RecoveryCode => {
-                self.auth.recovery_codes().use_code(account, code, now).await?
+                self.auth.recovery_codes().use_code(account, code, now).await
             }
-        };
-        Ok(statement.map(Batch::from))
+        }
+    }
+
+    /// What a recovery code leaves behind: a notice that says how many are left (NIST SP
+    /// 800-63B-4 §4.2), and an entry.
+    async fn recovery_code_used(
+        &self,
+        found: &Candidate,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Batch, InternalError> {
+        let left = self.auth.recovery_codes().left(found.id).await?.saturating_sub(1);
+        let notice = Message::RecoveryCodeUsed { at: now, from: whereabouts(client), left };
+        let entry = Entry::new(Event::RecoveryCodeUsed).account(found.id).network(client.network());
+        let entry = entry.details(serde_json::json!({ "left": left }));
+        let mut batch = Batch::new();
+        batch.extend(self.notice(found, &notice, now)?);
+        batch.add(entry.statement(now, self.auth.random()));
+        Ok(batch)
     }
 
     /// Removes challenges past their expiry; at most `limit`. Answers how many went.
-    pub(crate) async fn sweep_challenges(&self, limit: i64) -> Result<usize, InternalError> {
+    pub async fn sweep_challenges(&self, limit: i64) -> Result<usize, InternalError> {
         let now = self.auth.clock().now();
         let swept = self.auth.database().write_returning(store::sweep_challenges(now, limit)).await;
         Ok(swept.map_err(WriteError::unexpected)?.len())

@@ -25,8 +25,12 @@ fn one_of_each() -> Vec<Message> {
         Message::PasswordChanged { at, from: from.clone() },
         Message::NewDevice { at, from: from.clone(), device: device.clone() },
         Message::NewNetwork { at, from: from.clone(), device },
-        Message::TokenTheft { at, from },
+        Message::TokenTheft { at, from: from.clone() },
         Message::AccountClosed { at },
+        Message::SecondFactorAdded { at, from: from.clone() },
+        Message::SecondFactorRemoved { at, from: from.clone() },
+        Message::RecoveryCodesReplaced { at, from: from.clone() },
+        Message::RecoveryCodeUsed { at, from, left: 9 },
     ]
 }
 

@@ -3,6 +3,7 @@
 mod first_proof;
 mod limits;
 mod owner;
+mod second_factor;
 mod sign_up;
 
 use std::time::Duration;
