@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CheckError, Present, Sessions};
+use super::{Account, CheckError, Present, Sessions};
 use crate::error::InternalError;
 use crate::time::{Timestamp, seconds};
-use crate::tokens::{TokenError, Verified};
+use crate::tokens::{AccessClaims, TokenError, Verified};
 
 /// Seconds within which a token's further uses are not noted again.
-const NOTED_EVERY: i64 = 10;
+pub(super) const NOTED_EVERY: i64 = 10;
 /// How often tokens of unknown keys may make this node ask the feed; anybody can make them up.
 const ASKED_EVERY: Duration = seconds(1);
 
@@ -28,8 +28,20 @@ impl Sessions<'_> {
             verified => verified?,
         };
         let claims = &verified.claims;
-        let state = self.state();
-        let standing = state.feed.with(|live| live.standing(claims));
+        let account = self.account_of(claims, now).await?;
+        if verified.is_use_worth_noting(now, NOTED_EVERY) {
+            self.state().last_use.note(claims.session, now);
+        }
+        Ok(Present { claims: Arc::clone(claims), account })
+    }
+
+    /// The account of a session that has not ended, by whatever it was presented.
+    pub(super) async fn account_of(
+        &self,
+        claims: &AccessClaims,
+        now: Timestamp,
+    ) -> Result<Arc<Account>, CheckError> {
+        let standing = self.state().feed.with(|live| live.standing(claims));
         let account = self.account_since(claims.account, standing.account_event, now).await?;
         // Before the session: disabling and closing end sessions too, but say more.
         let account = account.ok_or(CheckError::AccountGone)?;
@@ -42,10 +54,7 @@ impl Sessions<'_> {
         if standing.is_ended {
             return Err(CheckError::Token(TokenError::Invalid));
         }
-        if verified.is_use_worth_noting(now, NOTED_EVERY) {
-            state.last_use.note(claims.session, now);
-        }
-        Ok(Present { claims: Arc::clone(claims), account })
+        Ok(account)
     }
 
     /// Looks again at a token whose key this node does not know: another node may have begun to

@@ -215,6 +215,7 @@ impl<'a> Sessions<'a> {
 pub(crate) struct State {
     feed: feed::Feed,
     accounts: cache::Accounts,
+    cookies: cookie::CookieSessions,
     last_use: last_use::LastUse,
     /// When a token of an unknown key last made this node ask the feed.
     asked_for_keys: tokio::sync::Mutex<Option<Timestamp>>,
@@ -226,6 +227,7 @@ impl State {
         Self {
             feed: feed::Feed::new(),
             accounts: cache::Accounts::new(),
+            cookies: cookie::CookieSessions::new(),
             last_use: last_use::LastUse::default(),
             asked_for_keys: tokio::sync::Mutex::default(),
         }
@@ -241,6 +243,8 @@ pub struct PresentedTokens<'a> {
     pub cookie: Option<&'a str>,
     /// From the body's `refresh`.
     pub body: Option<&'a str>,
+    /// A session's own cookie.
+    pub session: Option<&'a Token>,
 }
 
 /// Says only which ones came: refused requests may end in a log.
@@ -250,6 +254,7 @@ impl fmt::Debug for PresentedTokens<'_> {
             .field("bearer", &self.bearer.is_some())
             .field("cookie", &self.cookie.is_some())
             .field("body", &self.body.is_some())
+            .field("session", &self.session.is_some())
             .finish()
     }
 }

@@ -31,6 +31,9 @@ impl Sessions<'_> {
                 sessions.push((genuine.account, genuine.session));
             }
         }
+        if let Some(cookie) = tokens.session {
+            sessions.extend(self.of_cookie(cookie, now).await?);
+        }
         sessions.sort_unstable_by_key(|(_, session)| session.uuid());
         sessions.dedup();
         for (account, session) in sessions {

@@ -1,5 +1,7 @@
 //! The SQL of `sessions` and `session_chains`.
 
+use std::time::Duration;
+
 use super::account::Account;
 use super::{EndReason, SessionEntry};
 use crate::database::{Database, Row, Statement};
@@ -19,7 +21,7 @@ pub(super) struct NewSession<'a> {
     pub(super) network: String,
     pub(super) cookie_digest: Option<[u8; 32]>,
     pub(super) now: Timestamp,
-    pub(super) idle_for: std::time::Duration,
+    pub(super) idle_for: Duration,
     pub(super) ends_at: Timestamp,
 }
 
@@ -53,6 +55,52 @@ pub(super) fn of_cookie(digest: [u8; 32], now: Timestamp) -> Statement {
           WHERE cookie_digest = $1 AND revoked_at IS NULL AND ends_at > $2",
         [digest.into(), now.into()],
     )
+}
+
+/// A live session that is a cookie, with what of its account its tokens would say.
+pub(super) struct CookieSession {
+    pub(super) account: AccountId,
+    pub(super) session: SessionId,
+    pub(super) amr: String,
+    pub(super) auth_time: Timestamp,
+    pub(super) created_at: Timestamp,
+    pub(super) last_used_at: Timestamp,
+    pub(super) idle_for: Duration,
+    pub(super) ends_at: Timestamp,
+    pub(super) number: i64,
+    pub(super) security_version: i64,
+}
+
+/// The live session of a cookie.
+pub(super) async fn find_cookie_session(
+    database: &Database,
+    digest: [u8; 32],
+    now: Timestamp,
+) -> Result<Option<CookieSession>, InternalError> {
+    let row = database
+        .read_one(Statement::new(
+            "SELECT s.account_id, s.id, s.amr, s.auth_time, s.created_at, s.last_used_at,
+                    s.idle_for, s.ends_at, a.number, a.security_version
+               FROM sessions s JOIN accounts a ON a.id = s.account_id
+              WHERE s.cookie_digest = $1 AND s.revoked_at IS NULL AND s.ends_at > $2",
+            [digest.into(), now.into()],
+        ))
+        .await?;
+    row.map(|row| {
+        Ok(CookieSession {
+            account: row.id(0)?,
+            session: row.id(1)?,
+            amr: row.text(2)?,
+            auth_time: row.time(3)?,
+            created_at: row.time(4)?,
+            last_used_at: row.time(5)?,
+            idle_for: Duration::from_micros(row.int(6)?.max(0).cast_unsigned()),
+            ends_at: row.time(7)?,
+            number: row.int(8)?,
+            security_version: row.int(9)?,
+        })
+    })
+    .transpose()
 }
 
 /// Both chains of a new session: the first token of each is a child nobody has used.

@@ -125,6 +125,7 @@ impl Sessions<'_> {
                 tracing::warn!(seen, counter, "the revocation feed went back; loading it anew");
                 feed.change(|live| *live = Live::default());
                 self.state().accounts.clear();
+                self.state().cookies.clear();
                 reload_keys = true;
                 continue;
             }

@@ -104,6 +104,7 @@ async fn signing_out_ends_the_session_by_whichever_token_comes() {
                     body: Some(started.refresh_body.reveal()),
                     bearer: Some("nobody's"),
                     cookie: Some("nobody's"),
+                    ..Default::default()
                 },
             };
             let chain = ironlatch_core::tokens::Chain::Body;
@@ -126,9 +127,9 @@ async fn signing_out_ends_the_session_by_whichever_token_comes() {
 
 #[test]
 fn presented_tokens_are_not_printed() {
-    let presented = PresentedTokens { bearer: Some("s3cret"), cookie: Some("s3cret"), body: None };
+    let presented = PresentedTokens { bearer: Some("s3cret"), cookie: Some("s3cret"), ..Default::default() };
     let printed = format!("{presented:?}");
-    assert_eq!(printed, "PresentedTokens { bearer: true, cookie: true, body: false }");
+    assert_eq!(printed, "PresentedTokens { bearer: true, cookie: true, body: false, session: false }");
 }
 
 #[tokio::test]

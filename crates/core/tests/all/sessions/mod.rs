@@ -1,6 +1,7 @@
 //! Sessions and tokens, on both engines.
 
 mod check;
+mod cookies;
 mod feed;
 mod keys;
 mod limits;
