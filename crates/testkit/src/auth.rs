@@ -74,6 +74,16 @@ pub fn cheap_settings() -> Settings {
     settings
 }
 
+/// Opens every door, as development does.
+pub fn open_doors(settings: &mut Settings) {
+    let doors = &mut settings.doors;
+    for door in [&mut doors.users, &mut doors.otp_session, &mut doors.accounts, &mut doors.cfg] {
+        door.enabled = true;
+    }
+    doors.users.default_role = Some("business_owner".to_owned());
+    settings.accounts.roles.push("business_owner".to_owned());
+}
+
 impl TestAuth {
     /// On an embedded database of its own, gone when dropped.
     pub async fn new() -> Self {

@@ -20,6 +20,7 @@ mod server;
 
 pub use auth::{
     MASTER_KEY, PASSWORD, TestAccount, TestAuth, TestAuthBuilder, address, cheap_settings, client,
+    open_doors,
 };
 pub use browser::Browser;
 pub use clock::{MovedClock, START};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use ironlatch_core::Auth;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::time::Timestamp;
 
 use crate::cors::Cors;
@@ -28,7 +29,7 @@ impl App {
         let secure = public_url.starts_with("https://");
         let origins = Origins {
             own: origin_of(&public_url),
-            allowed: settings.allowed_origins.clone(),
+            allowed: allowed_origins(&auth, &settings),
             any_local: settings.any_local_origin,
         };
         Self(Arc::new(Inner { auth, settings, origins, cookies: CookieNames::new(secure) }))
@@ -57,6 +58,19 @@ impl App {
     pub(crate) fn cors(&self) -> Cors<'_> {
         Cors { origins: &self.0.origins }
     }
+}
+
+/// The listed origins, and those of the open doors' front ends, whose pages call us by nature.
+fn allowed_origins(auth: &Auth, settings: &Settings) -> Vec<String> {
+    let mut origins = settings.allowed_origins.clone();
+    for door in Door::ALL {
+        let told = auth.settings().door(door);
+        let is_open = told.enabled || matches!(door, Door::Api);
+        let front_end = told.frontend_url.as_deref().filter(|_| is_open);
+        let origin = front_end.map(origin_of).filter(|origin| !origin.is_empty());
+        origins.extend(origin.filter(|origin| !origins.contains(origin)));
+    }
+    origins
 }
 
 impl FromRef<App> for Auth {

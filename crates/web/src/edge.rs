@@ -5,6 +5,7 @@
 //! on every request of every client.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -13,7 +14,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
@@ -23,7 +24,7 @@ use tower::{Layer, Service};
 use crate::app::App;
 use crate::cors::{grant, grant_preflight, is_preflight};
 use crate::pages;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Dialect, Problem, ProblemJson, Told};
 use crate::request::accept::takes_json;
 
 /// What a route is, for the headers around it.
@@ -31,6 +32,13 @@ use crate::request::accept::takes_json;
 pub(crate) enum Kind {
     /// Under the contract, with the methods it allows.
     Api {
+        /// As `Allow` lists them; nothing where nothing is.
+        allow: Option<&'static str>,
+    },
+    /// Under another system's contract.
+    Door {
+        /// The words of its answers.
+        dialect: Dialect,
         /// As `Allow` lists them; nothing where nothing is.
         allow: Option<&'static str>,
     },
@@ -79,7 +87,9 @@ impl Service<Request> for Edged {
             varies_by_origin: app.cors().is_configured(),
             origin: match self.edge.kind {
                 Kind::Page => None,
-                Kind::Api { .. } | Kind::Public => app.cors().allowed_origin(request.headers()),
+                Kind::Api { .. } | Kind::Door { .. } | Kind::Public => {
+                    app.cors().allowed_origin(request.headers())
+                }
             },
         };
         let state = match self.edge.before(&request, finish.origin.is_some()) {
@@ -114,14 +124,15 @@ impl Edge {
         }
         // A document that is the same for everybody is it for every `Accept` as well: caches
         // keep it, and nothing tells them that it varies.
-        let must_take_json = matches!(self.kind, Kind::Api { .. });
+        let must_take_json = matches!(self.kind, Kind::Api { .. } | Kind::Door { .. });
         let refused = must_take_json && !takes_json(request.headers());
         refused.then(|| self.refuse(Problem::NotAcceptable))
     }
 
     fn refuse(&self, problem: Problem) -> Response {
         match self.kind {
-            Kind::Api { .. } => problem.into_response(),
+            Kind::Api { .. } => problem.answer_in(Dialect::Api),
+            Kind::Door { dialect, .. } => problem.answer_in(dialect),
             Kind::Page => pages::problem(&self.app, &problem),
             Kind::Public => ProblemJson(problem).into_response(),
         }
@@ -173,8 +184,17 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'se
                            base-uri 'none'; frame-ancestors 'none'";
 
 impl Finish {
+    fn vary(&self) -> &'static str {
+        let dialect = match self.kind {
+            Kind::Door { dialect, .. } => dialect,
+            Kind::Api { .. } | Kind::Page | Kind::Public => Dialect::Api,
+        };
+        if self.varies_by_origin { dialect.varies_by_with_origin() } else { dialect.varies_by() }
+    }
+
     fn apply(self, response: &mut Response) {
         let is_success = response.status().is_success();
+        let vary = self.vary();
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));
@@ -184,11 +204,11 @@ impl Finish {
             set(STRICT_TRANSPORT_SECURITY, "max-age=31536000");
         }
         match self.kind {
-            Kind::Api { allow } => {
+            Kind::Api { allow } | Kind::Door { allow, .. } => {
                 if let Some(methods) = allow {
                     set(ALLOW, methods);
                 }
-                set(VARY, if self.varies_by_origin { "Accept, Origin" } else { "Accept" });
+                set(VARY, vary);
                 set(CACHE_CONTROL, "no-store");
                 set(CONTENT_SECURITY_POLICY, API_POLICY);
             }
@@ -231,9 +251,14 @@ impl Future for Answering {
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut response = match &mut self.state {
-            State::Answered(answer) => answer.take().unwrap_or_default(),
-            State::Waiting(future) => {
+        let Self { state, finish } = &mut *self;
+        let kind = finish.as_ref().map(|finish| finish.kind);
+        let mut response = match (state, kind) {
+            (State::Answered(answer), _) => answer.take().unwrap_or_default(),
+            (State::Waiting(future), Some(Kind::Door { dialect, .. })) => {
+                ready!(poll_in(dialect, future, context))
+            }
+            (State::Waiting(future), _) => {
                 let Ok(response) = ready!(Pin::new(future).poll(context));
                 response
             }
@@ -245,9 +270,109 @@ impl Future for Answering {
     }
 }
 
+/// Polls a door's route. Whatever goes wrong in it is said in the door's words: problems, what
+/// the framework refuses before a handler is asked, and panics, of which the panic hook has
+/// written the log line.
+fn poll_in(
+    dialect: Dialect,
+    future: &mut (impl Future<Output = Result<Response, Infallible>> + Unpin),
+    context: &mut Context<'_>,
+) -> Poll<Response> {
+    let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(context)));
+    let mut response = match polled {
+        Ok(Poll::Pending) => return Poll::Pending,
+        Ok(Poll::Ready(Ok(response))) => response,
+        Err(_panic) => return Poll::Ready(Problem::Internal.answer_in(dialect)),
+    };
+    if let Some(Told(problem)) = response.extensions_mut().remove::<Told>() {
+        return Poll::Ready(problem.answer_in(dialect));
+    }
+    let status = response.status();
+    let is_json =
+        response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return Poll::Ready(response);
+    }
+    let refused = if status.is_server_error() { Problem::Internal } else { Problem::NotFound };
+    Poll::Ready(refused.answer_in(dialect))
+}
+
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use http_body_util::BodyExt as _;
+
     use super::*;
+
+    const DOORS: [Dialect; 4] =
+        [Dialect::Users, Dialect::OtpSession, Dialect::Accounts, Dialect::Cfg];
+
+    /// Status and body as a door's client gets them.
+    async fn through(
+        dialect: Dialect,
+        route: impl Future<Output = Response>,
+    ) -> (StatusCode, serde_json::Value) {
+        let mut route = Box::pin(async { Ok(route.await) });
+        let polling = std::future::poll_fn(|context| poll_in(dialect, &mut route, context));
+        let (parts, body) = polling.await.into_parts();
+        assert_eq!(parts.headers[CONTENT_TYPE], "application/json");
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Whether a body has the shape of the door's errors, whatever it says.
+    fn is_in(dialect: Dialect, body: &serde_json::Value) -> bool {
+        match dialect {
+            Dialect::Users => body.as_object().unwrap().values().next().unwrap().is_array(),
+            Dialect::OtpSession => body["success"] == false && body["detail"].is_string(),
+            Dialect::Api | Dialect::Accounts | Dialect::Cfg => body["detail"].is_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_behind_a_door_is_a_500_in_its_words() {
+        for dialect in DOORS {
+            let route = async { panic!("a fault of the handler") };
+            let (status, body) = through(dialect, route).await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(is_in(dialect, &body), "{dialect:?}: {body}");
+            assert!(!body.to_string().contains("fault"), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_framework_refuses_is_said_in_the_doors_words() {
+        for dialect in DOORS {
+            for (status, said) in
+                [(StatusCode::BAD_REQUEST, 404), (StatusCode::INTERNAL_SERVER_ERROR, 500)]
+            {
+                let route =
+                    async { (status, "Invalid URL: text of the framework").into_response() };
+                let (status, body) = through(dialect, route).await;
+                assert_eq!(status.as_u16(), said);
+                assert!(is_in(dialect, &body), "{dialect:?}: {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn problems_of_handlers_are_said_in_the_doors_words() {
+        for dialect in DOORS {
+            for problem in [
+                Problem::NotAuthenticated,
+                Problem::CrossSite,
+                Problem::NotFound,
+                Problem::Throttled { seconds: 60 },
+                Problem::Unavailable { seconds: 1 },
+                Problem::Internal,
+                Problem::TooLarge,
+                Problem::MethodNotAllowed("PUT".to_owned()),
+            ] {
+                let (_, body) = through(dialect, async { problem.into_response() }).await;
+                assert!(is_in(dialect, &body), "{dialect:?}: {body}");
+            }
+        }
+    }
 
     #[test]
     fn hosts_are_compared_without_their_port() {

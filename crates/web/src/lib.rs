@@ -12,6 +12,7 @@
 mod api;
 mod app;
 mod cors;
+mod doors;
 mod edge;
 mod extract;
 mod openapi;

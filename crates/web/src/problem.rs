@@ -1,10 +1,16 @@
 //! Every public error: its status, code and sentence.
 //!
 //! The core's errors become these in [`translate`], variant by variant, so a new one cannot be
-//! forgotten; what they look like on the wire is [`shape`].
+//! forgotten; what they look like on the wire is [`shape`] for our own API and pages, and a file
+//! for each door's [`dialect`].
 
+mod accounts;
+mod cfg;
+mod dialect;
+mod otp_session;
 mod shape;
 mod translate;
+mod users;
 
 use std::borrow::Cow;
 
@@ -13,6 +19,7 @@ use ironlatch_core::sign_in::Challenge;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+pub(crate) use dialect::{Dialect, Told};
 pub use shape::ProblemJson;
 pub(crate) use translate::{Explain, refresh_by_body, refresh_by_cookie};
 
@@ -237,6 +244,13 @@ impl FieldErrors {
             Some((_, sentences)) => sentences.push(sentence),
             None => self.0.push((field, vec![sentence])),
         }
+    }
+
+    /// All of it for clients that show one sentence.
+    pub(crate) fn in_one_sentence(&self) -> String {
+        let each =
+            self.0.iter().map(|(field, sentences)| format!("{field}: {}", sentences.join(" ")));
+        each.collect::<Vec<_>>().join(" ")
     }
 
     /// Whether no mistake was found.

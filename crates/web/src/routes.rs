@@ -5,15 +5,17 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, any, delete, get, post};
 use http::{Method, StatusCode};
 use ironlatch_core::Auth;
+use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
     account, answer, jwks, login, logout, me, password, refresh, register, sessions, verify_email,
 };
 use crate::app::App;
+use crate::doors::{accounts, otp_session, users};
 use crate::edge::{Edge, Kind};
 use crate::pages;
-use crate::problem::{Problem, ProblemJson};
+use crate::problem::{Dialect, Problem, ProblemJson};
 use crate::settings::Settings;
 
 const GET: &str = "GET, HEAD, OPTIONS";
@@ -24,7 +26,13 @@ const DELETE: &str = "DELETE, OPTIONS";
 pub fn router(auth: Auth, settings: Settings) -> Router {
     let app = App::new(auth, settings);
     let mut router = Router::new();
-    for route in everything(Map::default()).routes {
+    let mut map = everything(Map::default());
+    for (door, its_routes) in DOORS {
+        if app.auth().settings().door(door).enabled {
+            map = its_routes(map);
+        }
+    }
+    for route in map.routes {
         let edge = Edge { app: app.clone(), kind: route.kind };
         router = router.route(&route.path, route.methods.layer(edge));
     }
@@ -56,14 +64,57 @@ fn everything(map: Map) -> Map {
         .public("/.well-known/jwks.json",     get(jwks::show))
 }
 
+/// The doors, each open or not as the settings say.
+const DOORS: [(Door, fn(Map) -> Map); 4] = [
+    (Door::Users, of_users),
+    (Door::OtpSession, of_otp_session),
+    (Door::Accounts, of_accounts),
+    (Door::Cfg, of_cfg),
+];
+
+#[rustfmt::skip]
+fn of_users(map: Map) -> Map {
+    map.door(Dialect::Users)
+        .at("/api/users/logout",     "Logout",    POST,   post(users::logout::submit))
+        .at("/api/health",           "Health",    GET,    get(users::around::health))
+        .at("/api/dashboard",        "Dashboard", GET,    get(users::around::dashboard))
+        .nothing_else_below("/api/users")
+}
+
+#[rustfmt::skip]
+fn of_otp_session(map: Map) -> Map {
+    map.door(Dialect::OtpSession)
+        .at("/users/who_am_i", "Who Am I", GET,  get(otp_session::who_am_i::show))
+        .at("/users/logout",   "Logout",   POST, post(otp_session::logout::submit))
+        .also_below("/users", "/user")
+        .nothing_else_below("/users")
+        .nothing_else_below("/user")
+}
+
+#[rustfmt::skip]
+fn of_accounts(map: Map) -> Map {
+    map.door(Dialect::Accounts)
+        .at("/accounts/protected", "Protected", GET, get(accounts::protected::show))
+        .nothing_else_below("/accounts")
+}
+
+#[rustfmt::skip]
+fn of_cfg(map: Map) -> Map {
+    map.door(Dialect::Cfg)
+        .nothing_else_below("/cfg/accounts")
+}
+
 /// The routes and what each needs around it.
 #[derive(Default)]
 struct Map {
     routes: Vec<Route>,
-    /// Path and methods of each, for the test that compares them with the OpenAPI document.
+    /// Path and methods of each, for the tests that compare them with the documents.
     listed: Vec<(&'static str, &'static str)>,
+    /// Whose words answers are in from here on.
+    dialect: Dialect,
 }
 
+#[derive(Clone)]
 struct Route {
     path: String,
     kind: Kind,
@@ -81,9 +132,51 @@ impl Map {
         methods: MethodRouter<App>,
     ) -> Self {
         self.listed.push((path, allow));
-        let methods =
-            methods.options(move || std::future::ready(describe(name))).fallback(wrong_method);
-        self.both(path, Kind::Api { allow: Some(allow) }, methods)
+        let describe = move || std::future::ready(describe(name, &EVERY_KIND));
+        let kind = self.kind(Some(allow));
+        self.both(path, kind, methods.options(describe).fallback(wrong_method))
+    }
+
+    /// From here on, routes of a door.
+    fn door(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// A path of a door, in both spellings likewise.
+    fn at(
+        self,
+        path: &'static str,
+        name: &'static str,
+        allow: &'static str,
+        methods: MethodRouter<App>,
+    ) -> Self {
+        self.api(path, name, allow, methods)
+    }
+
+    /// A path of a door whose contract takes nothing but JSON.
+    fn json(mut self, path: &'static str, name: &'static str, methods: MethodRouter<App>) -> Self {
+        self.listed.push((path, POST));
+        let describe = move || std::future::ready(describe(name, &ONLY_JSON));
+        let kind = self.kind(Some(POST));
+        self.both(path, kind, methods.options(describe).fallback(wrong_method))
+    }
+
+    /// Every route below a prefix a second time below another one.
+    fn also_below(mut self, prefix: &str, other: &str) -> Self {
+        let again = self.routes.iter().filter_map(|route| {
+            let rest = route.path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))?;
+            Some(Route { path: format!("{other}{rest}"), ..route.clone() })
+        });
+        let again: Vec<_> = again.collect();
+        self.routes.extend(again);
+        self
+    }
+
+    const fn kind(&self, allow: Option<&'static str>) -> Kind {
+        match self.dialect {
+            Dialect::Api => Kind::Api { allow },
+            dialect => Kind::Door { dialect, allow },
+        }
     }
 
     /// A page for people, in both spellings.
@@ -102,7 +195,8 @@ impl Map {
     fn nothing_else_below(mut self, prefix: &str) -> Self {
         for path in [prefix.to_owned(), format!("{prefix}/"), format!("{prefix}/{{*rest}}")] {
             let nothing = any(|| async { Problem::NotFound });
-            self = self.add(path, Kind::Api { allow: None }, nothing);
+            let kind = self.kind(None);
+            self = self.add(path, kind, nothing);
         }
         self
     }
@@ -117,19 +211,19 @@ impl Map {
     }
 }
 
+const EVERY_KIND: [&str; 3] =
+    ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+const ONLY_JSON: [&str; 1] = ["application/json"];
+
 /// `OPTIONS`: what the contract's framework says of a view.
-fn describe(name: &'static str) -> Response {
+fn describe(name: &'static str, parses: &[&str]) -> Response {
     answer::json(
         StatusCode::OK,
         &json!({
             "name": name,
             "description": "",
             "renders": ["application/json", "text/html"],
-            "parses": [
-                "application/json",
-                "application/x-www-form-urlencoded",
-                "multipart/form-data",
-            ],
+            "parses": parses,
         }),
     )
 }
@@ -149,15 +243,66 @@ mod tests {
 
     use super::*;
 
+    /// The methods that a list for `Allow` is about.
+    fn methods(allow: &str) -> BTreeSet<String> {
+        let each = allow.split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
+        each.map(str::to_owned).collect()
+    }
+
+    /// The rows of `docs/doors.md`: door, method, path, test.
+    fn rows() -> Vec<[String; 4]> {
+        let page = include_str!("../../../docs/doors.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `")).map(|line| {
+            let cells = line.trim_matches('|').split('|').map(|cell| cell.replace('`', ""));
+            let cells: Vec<_> = cells.map(|cell| cell.trim().to_owned()).collect();
+            cells.try_into().expect("a row has four cells")
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn the_page_about_the_doors_lists_every_route_of_theirs_and_nothing_else() {
+        let mut served = BTreeSet::new();
+        for (door, its_routes) in DOORS {
+            for (path, allow) in its_routes(Map::default()).listed {
+                let each = methods(allow).into_iter();
+                served.extend(each.map(|method| (door.word().to_owned(), method, path.to_owned())));
+            }
+        }
+        let described: BTreeSet<_> =
+            rows().into_iter().map(|[door, method, path, _]| (door, method, path)).collect();
+        assert_eq!(served, described);
+    }
+
+    #[test]
+    fn every_endpoint_of_a_door_names_a_test_that_exists() {
+        let mut sources = String::new();
+        let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for tests in ["web/tests", "server/tests"] {
+            read_below(&crates.join(tests), &mut sources);
+        }
+        for [_, method, path, test] in rows() {
+            assert!(sources.contains(&format!("fn {test}(")), "{method} {path}: {test}");
+        }
+    }
+
+    fn read_below(folder: &std::path::Path, sources: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read_below(&path, sources);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                sources.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+
     #[test]
     fn the_openapi_document_lists_every_route_and_nothing_else() {
         let map = everything(Map::default());
-        let methods = |allow: &str| -> BTreeSet<String> {
-            let each = allow.split(", ").filter(|method| !["HEAD", "OPTIONS"].contains(method));
-            each.map(str::to_lowercase).collect()
-        };
-        let served: BTreeSet<_> =
-            map.listed.iter().map(|(path, allow)| ((*path).to_owned(), methods(allow))).collect();
+        let lower = |allow| methods(allow).iter().map(|method| method.to_lowercase()).collect();
+        let served: BTreeSet<(String, BTreeSet<String>)> =
+            map.listed.iter().map(|(path, allow)| ((*path).to_owned(), lower(allow))).collect();
         let document = crate::openapi();
         let described: BTreeSet<_> = document["paths"]
             .as_object()

@@ -107,6 +107,12 @@ impl Layers {
         self.values.insert(key.to_owned(), (value.into(), origin.to_owned()));
     }
 
+    /// Sets a value that nobody gave, for development.
+    fn set_if_absent(&mut self, key: &str, value: impl Into<Value>) {
+        let value = || (value.into(), "development".to_owned());
+        self.values.entry(key.to_owned()).or_insert_with(value);
+    }
+
     /// Lays the flags over what is there.
     pub(crate) fn add_flags(&mut self, place: &Place) {
         if let Some(folder) = &place.data_dir {
@@ -118,12 +124,22 @@ impl Layers {
     }
 
     /// What development does where nothing was given: no access log, room for all the sign-ups
-    /// that come from this one machine, and a data directory that goes when the program ends.
+    /// that come from this one machine, every door open, and a data directory that goes when the
+    /// program ends.
     pub(crate) fn add_development(&mut self) -> std::io::Result<Option<TempDir>> {
-        let quiet = || (Value::Boolean(false), "development".to_owned());
-        self.values.entry("http.access_log".to_owned()).or_insert_with(quiet);
-        let many = || (Value::Integer(1_000), "development".to_owned());
-        self.values.entry("limits.sign_ups_per_network_hour".to_owned()).or_insert_with(many);
+        self.set_if_absent("http.access_log", false);
+        self.set_if_absent("limits.sign_ups_per_network_hour", 1_000);
+        for door in ["users", "otp_session", "accounts", "cfg"] {
+            self.set_if_absent(&format!("doors.{door}.enabled"), true);
+        }
+        // The role that the contract of `users` gives; not where the operator has roles of
+        // their own.
+        let role_keys = ["accounts.roles", "doors.users.default_role"];
+        if !role_keys.iter().any(|key| self.values.contains_key(*key)) {
+            let roles = ["user", "admin", "business_owner"].map(|role| Value::String(role.into()));
+            self.set_if_absent("accounts.roles", roles.to_vec());
+            self.set_if_absent("doors.users.default_role", "business_owner");
+        }
         if self.values.contains_key("data_dir") {
             return Ok(None);
         }

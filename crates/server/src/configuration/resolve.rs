@@ -43,6 +43,7 @@ impl Configuration {
              127.0.0.1 or [::1], or use `ironlatch serve`",
         );
         self.check_public_url(local || development, mistakes);
+        self.check_doors(mistakes);
         self.check_database(development, mistakes);
         mistakes.unless(
             !self.passwords.allow_weak_hashing_for_tests || local,
@@ -102,16 +103,7 @@ impl Configuration {
         }
     }
 
-    fn check_public_url(&self, may_be_unset: bool, mistakes: &mut Mistakes) {
-        let Some(url) = &self.public_url else {
-            return mistakes.unless(
-                may_be_unset,
-                "public_url",
-                "must be given when the server listens beyond this machine, e.g. \
-                 https://auth.example.com: links in mails and the issuer of tokens are made of it",
-            );
-        };
-        check_url("public_url", url, mistakes);
+    fn check_doors(&self, mistakes: &mut Mistakes) {
         for (key, door) in [
             ("doors.api.frontend_url", &self.doors.api),
             ("doors.users.frontend_url", &self.doors.users),
@@ -123,6 +115,18 @@ impl Configuration {
                 check_url(key, url, mistakes);
             }
         }
+    }
+
+    fn check_public_url(&self, may_be_unset: bool, mistakes: &mut Mistakes) {
+        let Some(url) = &self.public_url else {
+            return mistakes.unless(
+                may_be_unset,
+                "public_url",
+                "must be given when the server listens beyond this machine, e.g. \
+                 https://auth.example.com: links in mails and the issuer of tokens are made of it",
+            );
+        };
+        check_url("public_url", url, mistakes);
     }
 
     fn check_database(&self, development: bool, mistakes: &mut Mistakes) {

@@ -82,3 +82,19 @@ fn without_a_folder_nothing_stays() {
     assert!(server.stop("INT").success());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn every_door_is_open() {
+    let (_folder, server) = dev();
+    assert_eq!(body(&server.get("/api/health/", "")), r#"{"status":"ok"}"#);
+    for (path, answer) in [
+        ("/users/who_am_i/", 403),
+        ("/user/who_am_i/", 403),
+        ("/accounts/protected/", 401),
+        ("/api/dashboard/", 401),
+    ] {
+        assert_eq!(status(&server.get(path, "")), answer, "{path}");
+    }
+    let nothing = server.get("/cfg/accounts/nothing/", "");
+    assert_eq!(body(&nothing), r#"{"detail":"Not found."}"#);
+}

@@ -26,6 +26,7 @@ pub(crate) async fn submit(
         bearer: bearer::token(&headers).ok(),
         cookie: app.cookies().read(&headers, Cookie::Refresh),
         body: body.as_ref().map(Token::reveal),
+        session: None,
     };
     app.auth().sessions().sign_out(&tokens, &caller.0).await?;
     let mut response = answer::detail("Logged out");

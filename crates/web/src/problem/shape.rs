@@ -2,13 +2,13 @@
 //! shapes; everything else, an application's own routes included, in
 //! `application/problem+json` (RFC 9457).
 
-use axum::body::Body;
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::Problem;
+use super::dialect::{Dialect, Shape, Told};
 
 impl Problem {
     /// Whether the contract's own body has no `code` beside the sentence.
@@ -29,7 +29,7 @@ impl Problem {
     }
 
     /// The body under a contract, key order included.
-    fn contract_body(&self) -> Value {
+    pub(super) fn contract_body(&self) -> Value {
         let sentence = self.sentence();
         match self {
             Self::Fields(errors) => json!(errors),
@@ -78,26 +78,14 @@ impl Problem {
         }
         body
     }
-
-    fn answer(&self, body: &Value, content_type: &'static str) -> Response {
-        let mut response = Response::new(Body::from(body.to_string()));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if self.status() == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"api\""));
-        }
-        if let Some(seconds) = self.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
 }
 
-/// Answers in the contract's shape.
+/// Answers in the shape of our own API; around the routes of a door it is said anew.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        self.answer(&self.contract_body(), "application/json")
+        let mut response = self.answer_in(Dialect::Api);
+        response.extensions_mut().insert(Told(Arc::new(self)));
+        response
     }
 }
 
@@ -107,7 +95,8 @@ pub struct ProblemJson(pub Problem);
 
 impl IntoResponse for ProblemJson {
     fn into_response(self) -> Response {
-        self.0.answer(&self.0.problem_json_body(), "application/problem+json")
+        let shape = Shape { status: self.0.status(), body: self.0.problem_json_body() };
+        self.0.answer(&shape, "application/problem+json", true)
     }
 }
 
@@ -119,6 +108,7 @@ impl From<Problem> for ProblemJson {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
     use ironlatch_core::error::InternalError;
     use ironlatch_core::sessions::RefreshError;
     use ironlatch_core::sign_in::SignUpError;

@@ -18,24 +18,48 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = collect(&parts.headers, body).await?;
-        // An empty body is no values, whatever type it claims to have.
-        if bytes.is_empty() {
-            return Ok(Self::empty());
+        read(request, Takes::EveryKind).await
+    }
+}
+
+/// The same where a contract takes nothing but JSON.
+pub(crate) struct JsonFields(pub(crate) Fields);
+
+impl<S: Send + Sync> FromRequest<S> for JsonFields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        read(request, Takes::OnlyJson).await.map(Self)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    EveryKind,
+    OnlyJson,
+}
+
+async fn read(request: Request, takes: Takes) -> Result<Fields, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = collect(&parts.headers, body).await?;
+    // An empty body is no values, whatever type it claims to have.
+    if bytes.is_empty() {
+        return Ok(Fields::empty());
+    }
+    let content_type = content_type(&parts.headers)?;
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        return from_json(&bytes);
+    }
+    if takes == Takes::EveryKind {
+        if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return from_form(bytes).await;
         }
-        let content_type = content_type(&parts.headers)?;
-        let media = content_type.split(';').next().unwrap_or_default().trim();
-        if media.eq_ignore_ascii_case("application/json") {
-            from_json(&bytes)
-        } else if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            from_form(bytes).await
-        } else if media.eq_ignore_ascii_case("multipart/form-data") {
-            from_multipart(content_type, bytes).await
-        } else {
-            Err(Problem::UnsupportedMediaType(content_type.to_owned()))
+        if media.eq_ignore_ascii_case("multipart/form-data") {
+            return from_multipart(content_type, bytes).await;
         }
     }
+    Err(Problem::UnsupportedMediaType(content_type.to_owned()))
 }
 
 async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
@@ -100,7 +124,7 @@ async fn from_multipart(content_type: &str, bytes: Bytes) -> Result<Fields, Prob
         }
         let name = part.name().unwrap_or_default().to_owned();
         let entry = if part.file_name().is_some() {
-            Entry::Other
+            Entry::Other("file")
         } else {
             Entry::Text(part.text().await.map_err(|_| malformed_multipart())?)
         };
@@ -159,6 +183,26 @@ mod tests {
         ] {
             let mut fields = posted(Some(content_type), body).await.unwrap();
             assert_eq!(fields.text("email").as_deref(), Some("ada@example.com"), "{content_type}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_only_json_is_taken_forms_are_not() {
+        for (content_type, taken) in [
+            ("application/json", true),
+            ("application/x-www-form-urlencoded", false),
+            ("multipart/form-data; boundary=x", false),
+            ("text/plain", false),
+        ] {
+            let request = http::Request::post("/").header(CONTENT_TYPE, content_type);
+            let request = request.body(Body::from("{}")).unwrap();
+            match JsonFields::from_request(request, &()).await {
+                Ok(_) => assert!(taken, "{content_type}"),
+                Err(Problem::UnsupportedMediaType(named)) => {
+                    assert!(!taken && named == content_type, "{content_type}");
+                }
+                Err(other) => panic!("{content_type}: {other:?}"),
+            }
         }
     }
 

@@ -11,6 +11,10 @@ use time::macros::format_description;
 
 /// Existing clients know it by this name, so it has no `__Host-` prefix.
 const REFRESH: &str = "refresh_token";
+/// The `users` door's, likewise.
+const ACCESS: &str = "access_token";
+/// The `otp_session` door's, likewise.
+const SESSION: &str = "sessionid";
 
 /// How long the browser keeps a link's token while its page is open.
 const LINK_LIFETIME: Duration = Duration::from_hours(1);
@@ -20,6 +24,10 @@ const LINK_LIFETIME: Duration = Duration::from_hours(1);
 pub(crate) enum Cookie {
     /// The refresh token of the cookie chain.
     Refresh,
+    /// The access token of the `users` door.
+    Access,
+    /// The session of the `otp_session` door.
+    Session,
     /// Keeps a known device from being locked out by strangers.
     Device,
     /// Marks the browser in which somebody signed up.
@@ -50,6 +58,8 @@ impl CookieNames {
     const fn name(&self, cookie: Cookie) -> &'static str {
         match (cookie, self.secure) {
             (Cookie::Refresh, _) => REFRESH,
+            (Cookie::Access, _) => ACCESS,
+            (Cookie::Session, _) => SESSION,
             (Cookie::Device, true) => "__Host-ironlatch_device",
             (Cookie::Device, false) => "ironlatch_device",
             (Cookie::SignUp, true) => "__Host-ironlatch_sign_up",
@@ -94,10 +104,16 @@ impl CookieNames {
         let name = self.name(cookie);
         let expires = http_date(now.plus(lifetime));
         let seconds = lifetime.as_secs();
-        let secure = if self.secure { "; Secure" } else { "" };
+        let site = match (cookie, self.secure) {
+            // Literally as its contract has it, on `http` as well: browsers count `localhost`
+            // among the secure places.
+            (Cookie::Access, _) => "None; Secure",
+            (_, true) => "Lax; Secure",
+            (_, false) => "Lax",
+        };
         let line = format!(
             "{name}={value}; expires={expires}; HttpOnly; Max-Age={seconds}; Path=/; \
-             SameSite=Lax{secure}"
+             SameSite={site}"
         );
         let mut line = HeaderValue::try_from(line).ok()?;
         line.set_sensitive(true);
@@ -122,6 +138,14 @@ impl CookieNames {
         HeaderValue::from_static(match (cookie, self.secure) {
             (Cookie::Refresh, _) => {
                 "refresh_token=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
+            }
+            (Cookie::Access, _) => {
+                "access_token=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; \
+                 SameSite=None; Secure"
+            }
+            (Cookie::Session, _) => {
+                "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; \
+                 SameSite=Lax"
             }
             (Cookie::Device, true) => "__Host-ironlatch_device=; Max-Age=0; Path=/; Secure",
             (Cookie::Device, false) => "ironlatch_device=; Max-Age=0; Path=/",
@@ -173,6 +197,31 @@ mod tests {
         let line = line.unwrap();
         assert!(line.to_str().unwrap().starts_with("ironlatch_device=x; "));
         assert!(!line.to_str().unwrap().contains("Secure"));
+    }
+
+    #[test]
+    fn the_cookies_of_the_doors_are_written_as_their_contracts_show() {
+        let now = Timestamp::from_micros(1_795_212_669_000_000);
+        let day = Duration::from_hours(24);
+        for secure in [true, false] {
+            let names = CookieNames::new(secure);
+            let line = names.set(Cookie::Access, "a.b-c_d", day, now).unwrap();
+            assert_eq!(
+                line.to_str().unwrap(),
+                "access_token=a.b-c_d; expires=Sat, 21 Nov 2026 22:11:09 GMT; HttpOnly; \
+                 Max-Age=86400; Path=/; SameSite=None; Secure"
+            );
+            assert_eq!(
+                names.clear(Cookie::Access).to_str().unwrap(),
+                "access_token=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; \
+                 SameSite=None; Secure"
+            );
+            let line = names.set(Cookie::Session, "x", day * 30, now).unwrap();
+            let attributes = line.to_str().unwrap().split_once(" GMT; ").unwrap().1.to_owned();
+            let tail = if secure { "; Secure" } else { "" };
+            let lax = "HttpOnly; Max-Age=2592000; Path=/; SameSite=Lax";
+            assert_eq!(attributes, format!("{lax}{tail}"));
+        }
     }
 
     #[test]

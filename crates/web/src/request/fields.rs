@@ -91,6 +91,28 @@ impl Fields {
             .map_or_else(|problem| self.refuse(name, username_sentence(problem)), Some)
     }
 
+    /// A text that may be missing, as it came; anything but a text is as good as none.
+    pub(crate) fn optional_text(&mut self, name: &'static str) -> Option<String> {
+        self.asked.push(name);
+        self.members.iter().find(|(key, _)| key == name).and_then(|(_, entry)| match entry {
+            Entry::Text(text) => Some(text.clone()),
+            Entry::Null | Entry::Object(_) | Entry::Other(_) => None,
+        })
+    }
+
+    /// The values of an inner object; one that is missing has none.
+    pub(crate) fn inner(&mut self, name: &'static str) -> Result<Self, Problem> {
+        self.asked.push(name);
+        let entry = self.members.iter_mut().find(|(key, _)| key == name).map(|(_, entry)| entry);
+        match entry.map(|entry| std::mem::replace(entry, Entry::Null)) {
+            None => Ok(Self::new(Vec::new())),
+            Some(Entry::Object(members)) => Ok(Self::new(members)),
+            Some(Entry::Null) => Err(Problem::NoData),
+            Some(Entry::Text(_)) => Err(Problem::NotADictionary("str")),
+            Some(Entry::Other(kind)) => Err(Problem::NotADictionary(kind)),
+        }
+    }
+
     /// Notes a mistake that somebody else found.
     pub(crate) fn mistake(&mut self, name: &'static str, sentence: impl Into<Cow<'static, str>>) {
         self.mistakes.add(name, sentence.into());
@@ -126,7 +148,7 @@ impl Fields {
         match entry.map(|entry| std::mem::replace(entry, Entry::Null)) {
             None => self.refuse(name, "This field is required."),
             Some(Entry::Null) => self.refuse(name, "This field may not be null."),
-            Some(Entry::Other) => self.refuse(name, "Not a valid string."),
+            Some(Entry::Object(_) | Entry::Other(_)) => self.refuse(name, "Not a valid string."),
             Some(Entry::Text(text)) => Some(text),
         }
     }
@@ -197,7 +219,8 @@ mod tests {
         for (entry, said) in [
             (None, "This field is required."),
             (Some(Entry::Null), "This field may not be null."),
-            (Some(Entry::Other), "Not a valid string."),
+            (Some(Entry::Other("list")), "Not a valid string."),
+            (Some(Entry::Object(Vec::new())), "Not a valid string."),
             (text(""), "This field may not be blank."),
             (text("  "), "This field may not be blank."),
             (text("a\0b"), "Null characters are not allowed."),

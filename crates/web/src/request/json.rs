@@ -19,8 +19,10 @@ pub(crate) enum Entry {
     Null,
     /// A string, or a number in its digits: what a text field takes.
     Text(String),
-    /// A truth value, a list, an object, a file: what a text field refuses.
-    Other,
+    /// An object's members, in order.
+    Object(Vec<(String, Entry)>),
+    /// A truth value, a list, a file: what a text field refuses, by the contract's name for it.
+    Other(&'static str),
 }
 
 /// A whole body.
@@ -138,7 +140,7 @@ impl<'de> Visitor<'de> for Member {
     }
 
     fn visit_bool<E: Error>(self, _: bool) -> Result<Entry, E> {
-        Ok(Entry::Other)
+        Ok(Entry::Other("bool"))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Entry, E> {
@@ -163,11 +165,15 @@ impl<'de> Visitor<'de> for Member {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Entry, A::Error> {
-        self.0.visit_seq(list).map(|_| Entry::Other)
+        self.0.visit_seq(list).map(|_| Entry::Other("list"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
-        self.0.visit_map(map).map(|_| Entry::Other)
+        Ok(match self.0.visit_map(map)? {
+            Document::Object(members) => Entry::Object(members),
+            Document::Null => Entry::Null,
+            Document::Other(kind) => Entry::Other(kind),
+        })
     }
 }
 
@@ -188,9 +194,12 @@ mod tests {
         assert!(member(r#"{"a": -1.0}"#) == Some(Entry::Text("-1.0".to_owned())));
         assert!(member(r#"{"a": "x"}"#) == Some(Entry::Text("x".to_owned())));
         assert!(member(r#"{"a": null}"#) == Some(Entry::Null));
-        for other in ["true", "[]", "{}", "[\"x\"]"] {
-            assert!(member(&format!("{{\"a\": {other}}}")) == Some(Entry::Other), "{other}");
+        for (other, kind) in [("true", "bool"), ("[]", "list"), ("[\"x\"]", "list")] {
+            let read = member(&format!("{{\"a\": {other}}}"));
+            assert!(read == Some(Entry::Other(kind)), "{other}");
         }
+        let inner = vec![("b".to_owned(), Entry::Text("1".to_owned()))];
+        assert!(member(r#"{"a": {"b": 1}}"#) == Some(Entry::Object(inner)));
     }
 
     #[test]

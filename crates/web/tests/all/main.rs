@@ -2,6 +2,7 @@
 
 mod api;
 mod cross_site;
+mod doors;
 mod pages;
 
 use ironlatch_testkit::{TestServer, each_auth};

@@ -127,9 +127,13 @@ async fn signing_out_ends_the_session_by_whichever_token_comes() {
 
 #[test]
 fn presented_tokens_are_not_printed() {
-    let presented = PresentedTokens { bearer: Some("s3cret"), cookie: Some("s3cret"), ..Default::default() };
+    let presented =
+        PresentedTokens { bearer: Some("s3cret"), cookie: Some("s3cret"), ..Default::default() };
     let printed = format!("{presented:?}");
-    assert_eq!(printed, "PresentedTokens { bearer: true, cookie: true, body: false, session: false }");
+    assert_eq!(
+        printed,
+        "PresentedTokens { bearer: true, cookie: true, body: false, session: false }"
+    );
 }
 
 #[tokio::test]

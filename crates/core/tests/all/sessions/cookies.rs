@@ -98,8 +98,7 @@ async fn an_ended_cookie_is_refused_at_once_here_and_after_a_poll_elsewhere() {
             let client = test.stranger();
             match way {
                 0 => {
-                    let tokens =
-                        PresentedTokens { session: Some(&cookie), ..Default::default() };
+                    let tokens = PresentedTokens { session: Some(&cookie), ..Default::default() };
                     sessions.sign_out(&tokens, &client).await.unwrap();
                 }
                 1 => {
@@ -173,9 +172,7 @@ async fn a_cookie_ends_with_its_thirty_days_or_unused_with_its_idle_time() {
         test.clock.advance(days(1));
         assert!(!is_in(&test, &first).await);
 
-        let node = test
-            .node_with(|settings| settings.tokens.otp_session.idle = days(1))
-            .await;
+        let node = test.node_with(|settings| settings.tokens.otp_session.idle = days(1)).await;
         let second = cookie(&node).await;
         for _ in 0..3 {
             test.clock.advance(hours(23));

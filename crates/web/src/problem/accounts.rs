@@ -1,0 +1,51 @@
+//! Problems in the words of `/accounts/*`.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Problem;
+use super::dialect::Shape;
+
+pub(super) fn shape(problem: &Problem) -> Shape {
+    let sentence = problem.sentence();
+    let status = problem.status();
+    let unauthorized = |detail: &str| (StatusCode::UNAUTHORIZED, json!({ "detail": detail }));
+    let (status, body) = match problem {
+        Problem::Fields(errors) => (status, json!(errors)),
+        Problem::NoData | Problem::NotADictionary(_) => {
+            (status, json!({ "non_field_errors": [sentence] }))
+        }
+        Problem::InvalidCredentials => unauthorized("Invalid credentials."),
+        Problem::NotVerified => unauthorized("Email not verified."),
+        Problem::UserInactive | Problem::NoActiveAccount => unauthorized("User is inactive."),
+        Problem::InvalidLink => (status, in_short("Invalid or expired token.")),
+        Problem::NoRefreshToken => (status, in_short("Refresh token required")),
+        // Of a session that is over its client hears something else than of a forged token.
+        Problem::RefreshRefused("Token is blacklisted") => unauthorized("Invalid session"),
+        Problem::RefreshRefused(_) => unauthorized("Invalid token"),
+        Problem::NotAuthenticated
+        | Problem::BadAuthorizationHeader
+        | Problem::TokenInvalid
+        | Problem::TokenExpired
+        | Problem::TokenWrongType
+        | Problem::UserNotFound => (status, problem.contract_body()),
+        Problem::SecondFactorRequired(_)
+        | Problem::PermissionDenied
+        | Problem::CrossSite
+        | Problem::MethodNotAllowed(_)
+        | Problem::NotFound
+        | Problem::NotAcceptable
+        | Problem::Misdirected
+        | Problem::UnsupportedMediaType(_)
+        | Problem::Unreadable(_)
+        | Problem::TooLarge
+        | Problem::Throttled { .. }
+        | Problem::Unavailable { .. }
+        | Problem::Internal => (status, json!({ "detail": sentence })),
+    };
+    Shape { status, body }
+}
+
+fn in_short(sentence: &str) -> Value {
+    json!({ "error": sentence })
+}
