@@ -31,6 +31,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::UserNotFound => (status, problem.contract_body()),
         Problem::SecondFactorRequired(_)
         | Problem::PermissionDenied
+        | Problem::ReauthenticationRequired
         | Problem::CrossSite
         | Problem::MethodNotAllowed(_)
         | Problem::NotFound

@@ -23,6 +23,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::NoActiveAccount => (StatusCode::FORBIDDEN, Problem::NotAuthenticated.sentence()),
         Problem::SecondFactorRequired(_)
         | Problem::PermissionDenied
+        | Problem::ReauthenticationRequired
         | Problem::NotVerified
         | Problem::CrossSite
         | Problem::MethodNotAllowed(_)

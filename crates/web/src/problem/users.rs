@@ -33,6 +33,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
             let said = Problem::NotAuthenticated.sentence();
             Shape { status, body: with_detail(&said, &said) }
         }
+        Problem::ReauthenticationRequired => Shape { status, body: json!({ "error": [sentence] }) },
         Problem::PermissionDenied
         | Problem::NotVerified
         | Problem::CrossSite
