@@ -2,14 +2,15 @@
 
 use axum::Router;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, delete, get, post};
+use axum::routing::{MethodRouter, any, delete, get, patch, post};
 use http::{Method, StatusCode};
 use ironlatch_core::Auth;
 use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
-    account, answer, jwks, login, logout, me, password, refresh, register, sessions, verify_email,
+    account, answer, jwks, login, logout, me, password, refresh, register, sessions, sources,
+    verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, otp_session, users};
@@ -21,6 +22,7 @@ use crate::settings::Settings;
 const GET: &str = "GET, HEAD, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 const DELETE: &str = "DELETE, OPTIONS";
+const PATCH: &str = "PATCH, OPTIONS";
 
 /// The API and the pages, to be served alone or nested at a prefix.
 pub fn router(auth: Auth, settings: Settings) -> Router {
@@ -55,6 +57,11 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/sessions",            "Sessions",            GET,    get(sessions::list))
         .api("/api/auth/sessions/end-others", "End Other Sessions",  POST,   post(sessions::end_others))
         .api("/api/auth/sessions/{id}",       "Session",             DELETE, delete(sessions::end))
+        .api("/api/auth/sources",             "Sources",             GET,    get(sources::over_period))
+        .api("/api/auth/sources/top",         "Top Sources",         GET,    get(sources::top))
+        .api("/api/auth/sources/daily",       "Daily Sources",       GET,    get(sources::daily))
+        .api("/api/auth/sources/conversion",  "Source Conversion",   GET,    get(sources::conversion))
+        .api("/api/auth/sources/{id}",        "Source",              PATCH,  patch(sources::change))
         .api("/api/auth/account",             "Account",             DELETE, delete(account::close))
         .nothing_else_below("/api/auth")
 

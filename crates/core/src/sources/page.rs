@@ -90,7 +90,7 @@ impl Sources<'_> {
 }
 
 fn of_parameters(hint: &SourceHint, front_end: &str) -> Option<Source> {
-    let utm = utm(hint.utm.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let utm = utm(&hint.utm.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     if utm.is_empty() {
         return None;
     }
@@ -137,11 +137,13 @@ fn authority(text: &str) -> &str {
 
 fn utm_of(page: &Url) -> Vec<(&'static str, String)> {
     let pairs: Vec<_> = page.query_pairs().collect();
-    utm(pairs.iter().map(|(name, value)| (&**name, &**value)))
+    utm(&pairs.iter().map(|(name, value)| (&**name, &**value)))
 }
 
 /// The UTM parameters among others, each once, in a fixed order and without what cannot be seen.
-fn utm<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Vec<(&'static str, String)> {
+fn utm<'p>(
+    pairs: &(impl Iterator<Item = (&'p str, &'p str)> + Clone),
+) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for known in UTM {
         let value = pairs.clone().find(|(name, _)| *name == known);

@@ -13,6 +13,7 @@ pub(super) struct NewTouch {
 }
 
 /// What a day's row rises by.
+#[derive(Clone, Copy)]
 pub(super) struct Counted {
     pub(super) requested: i64,
     pub(super) verified: i64,

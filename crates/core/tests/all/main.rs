@@ -11,3 +11,4 @@ mod passwords;
 mod races;
 mod sessions;
 mod sign_in;
+mod sources;

@@ -12,6 +12,7 @@ use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
+use crate::request::source::CameFrom;
 
 #[derive(Serialize)]
 struct LoggedIn<'a> {
@@ -26,8 +27,10 @@ pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
+    came_from: CameFrom,
     mut fields: Fields,
 ) -> ApiResult {
+    let source = came_from.hint(&mut fields);
     let email = fields.email("email");
     let password = fields.secret("password");
     let (email, password) = fields.finish(email.zip(password))?;
@@ -35,7 +38,7 @@ pub(crate) async fn submit(
         identifier: email.into(),
         password,
         expects_second_factor: false,
-        arrival: arrival(&app, &headers, caller),
+        arrival: Arrival { source, ..arrival(&app, &headers, caller) },
     };
     let step = app.auth().sign_in().with_password(attempt).await;
     match step.map_err(|error| error.explain(app.now()))? {

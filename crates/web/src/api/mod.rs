@@ -10,6 +10,7 @@ pub(crate) mod password;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod sessions;
+pub(crate) mod sources;
 pub(crate) mod verify_email;
 
 use axum::response::Response;

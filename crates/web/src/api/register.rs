@@ -11,6 +11,7 @@ use crate::problem::Explain;
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::{Fields, password_sentence};
+use crate::request::source::CameFrom;
 
 #[derive(Serialize)]
 struct Registered<'a> {
@@ -22,8 +23,10 @@ struct Registered<'a> {
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
+    came_from: CameFrom,
     mut fields: Fields,
 ) -> ApiResult {
+    let source = came_from.hint(&mut fields);
     let username = fields.username("username");
     let email = fields.email("email");
     let password = fields.secret("password");
@@ -39,7 +42,7 @@ pub(crate) async fn submit(
     }
     let ((username, email), password) = fields.finish(username.zip(email).zip(password))?;
 
-    let arrival = Arrival::new(caller.0);
+    let arrival = Arrival { source, ..Arrival::new(caller.0) };
     let wish = SignUp { username: Some(username), email, name: None, password, arrival };
     let made =
         app.auth().sign_in().sign_up(wish).await.map_err(|error| error.explain(app.now()))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{LinkError, OwnerError, SignInError, SignUpError};
+use ironlatch_core::sources::ReportError;
 use ironlatch_core::time::Timestamp;
 use ironlatch_core::tokens::TokenError;
 
@@ -100,6 +101,15 @@ impl Explain for OwnerError {
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<ReportError> for Problem {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Wish(problem) => field(problem.field(), problem.to_string()),
+            ReportError::Internal(cause) => cause.into(),
         }
     }
 }

@@ -53,3 +53,19 @@ impl FromRequestParts<App> for Bearer {
         bearer::check(app.auth(), &parts.headers).await.map(Self)
     }
 }
+
+/// A bearer who may use the operator's console; others get 403.
+pub(crate) struct Operator(pub(crate) Present);
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let present = bearer::check(app.auth(), &parts.headers).await?;
+        if present.account.is_staff || present.account.is_superuser {
+            Ok(Self(present))
+        } else {
+            Err(Problem::PermissionDenied)
+        }
+    }
+}

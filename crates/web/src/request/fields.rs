@@ -78,6 +78,38 @@ impl Fields {
         Some(None)
     }
 
+    /// One line of text that may be missing, and may be blank.
+    pub(crate) fn line_or_none(&mut self, name: &'static str, longest: usize) -> Option<String> {
+        if !self.has(name) {
+            self.asked.push(name);
+            return None;
+        }
+        let line = self.raw(name)?.trim().to_owned();
+        if line.contains(char::is_control) {
+            return self.refuse(name, "Control characters are not allowed.");
+        }
+        if line.chars().count() > longest {
+            let sentence = format!("Ensure this field has no more than {longest} characters.");
+            self.mistake(name, sentence);
+            return None;
+        }
+        Some(line)
+    }
+
+    /// A truth value that may be missing; forms and queries spell it.
+    pub(crate) fn flag_or_none(&mut self, name: &'static str) -> Option<bool> {
+        self.asked.push(name);
+        let (_, entry) = self.members.iter().find(|(key, _)| key == name)?;
+        match entry {
+            Entry::Bool(flag) => Some(*flag),
+            Entry::Text(text) if ["true", "1"].contains(&text.as_str()) => Some(true),
+            Entry::Text(text) if ["false", "0"].contains(&text.as_str()) => Some(false),
+            Entry::Text(_) | Entry::Null | Entry::Object(_) | Entry::Other(_) => {
+                self.refuse(name, "Must be a valid boolean.")
+            }
+        }
+    }
+
     /// An e-mail address.
     pub(crate) fn email(&mut self, name: &'static str) -> Option<Email> {
         let text = self.text(name)?;
@@ -96,7 +128,7 @@ impl Fields {
         self.asked.push(name);
         self.members.iter().find(|(key, _)| key == name).and_then(|(_, entry)| match entry {
             Entry::Text(text) => Some(text.clone()),
-            Entry::Null | Entry::Object(_) | Entry::Other(_) => None,
+            Entry::Null | Entry::Bool(_) | Entry::Object(_) | Entry::Other(_) => None,
         })
     }
 
@@ -109,6 +141,7 @@ impl Fields {
             Some(Entry::Object(members)) => Ok(Self::new(members)),
             Some(Entry::Null) => Err(Problem::NoData),
             Some(Entry::Text(_)) => Err(Problem::NotADictionary("str")),
+            Some(Entry::Bool(_)) => Err(Problem::NotADictionary("bool")),
             Some(Entry::Other(kind)) => Err(Problem::NotADictionary(kind)),
         }
     }
@@ -148,7 +181,9 @@ impl Fields {
         match entry.map(|entry| std::mem::replace(entry, Entry::Null)) {
             None => self.refuse(name, "This field is required."),
             Some(Entry::Null) => self.refuse(name, "This field may not be null."),
-            Some(Entry::Object(_) | Entry::Other(_)) => self.refuse(name, "Not a valid string."),
+            Some(Entry::Bool(_) | Entry::Object(_) | Entry::Other(_)) => {
+                self.refuse(name, "Not a valid string.")
+            }
             Some(Entry::Text(text)) => Some(text),
         }
     }

@@ -19,9 +19,11 @@ pub(crate) enum Entry {
     Null,
     /// A string, or a number in its digits: what a text field takes.
     Text(String),
+    /// A truth value.
+    Bool(bool),
     /// An object's members, in order.
     Object(Vec<(String, Entry)>),
-    /// A truth value, a list, a file: what a text field refuses, by the contract's name for it.
+    /// A list, a file: what no field takes, by the contract's name for it.
     Other(&'static str),
 }
 
@@ -139,8 +141,8 @@ impl<'de> Visitor<'de> for Member {
         Ok(Entry::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Entry, E> {
-        Ok(Entry::Other("bool"))
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Entry, E> {
+        Ok(Entry::Bool(flag))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Entry, E> {
@@ -194,9 +196,10 @@ mod tests {
         assert!(member(r#"{"a": -1.0}"#) == Some(Entry::Text("-1.0".to_owned())));
         assert!(member(r#"{"a": "x"}"#) == Some(Entry::Text("x".to_owned())));
         assert!(member(r#"{"a": null}"#) == Some(Entry::Null));
-        for (other, kind) in [("true", "bool"), ("[]", "list"), ("[\"x\"]", "list")] {
+        assert!(member(r#"{"a": true}"#) == Some(Entry::Bool(true)));
+        for other in ["[]", "[\"x\"]"] {
             let read = member(&format!("{{\"a\": {other}}}"));
-            assert!(read == Some(Entry::Other(kind)), "{other}");
+            assert!(read == Some(Entry::Other("list")), "{other}");
         }
         let inner = vec![("b".to_owned(), Entry::Text("1".to_owned()))];
         assert!(member(r#"{"a": {"b": 1}}"#) == Some(Entry::Object(inner)));

@@ -9,3 +9,5 @@ pub(crate) mod cookies;
 pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod origin;
+pub(crate) mod query;
+pub(crate) mod source;

@@ -4,6 +4,7 @@ mod api;
 mod cross_site;
 mod doors;
 mod pages;
+mod sources;
 
 use ironlatch_testkit::{TestServer, each_auth};
 
