@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use ironlatch_core::sources::Day;
 
 /// Ironlatch, an authentication server.
 #[derive(Debug, Parser)]
@@ -27,6 +28,9 @@ pub(crate) enum Command {
     /// Changes the keys that sign access tokens.
     #[command(subcommand)]
     Keys(Keys),
+    /// Tells where people came from.
+    #[command(subcommand)]
+    Sources(Sources),
     /// Writes a copy of the embedded database, also while the server runs. The master key is not
     /// in it: keep that elsewhere.
     Backup {
@@ -123,4 +127,47 @@ pub(crate) enum Config {
     Print,
     /// Reports every mistake.
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sources {
+    /// The sources that most accounts are linked to, of all time.
+    Top(ReportForm),
+    /// Who came from where in a period: sign-ups, and accounts linked at sign-up or later.
+    Period(PeriodReport),
+    /// Sign-ups by day and source.
+    Daily(PeriodReport),
+    /// How many first code requests became accounts.
+    Conversion(PeriodReport),
+}
+
+/// A report about some days.
+#[derive(Debug, Args)]
+pub(crate) struct PeriodReport {
+    /// The first day (UTC), e.g. 2026-07-01; 30 days in all where not given.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) from: Option<Day>,
+    /// The last day, itself included; today where not given.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) to: Option<Day>,
+    #[command(flatten)]
+    pub(crate) form: ReportForm,
+}
+
+/// How a report is written.
+#[derive(Debug, Args)]
+pub(crate) struct ReportForm {
+    /// How many rows, 1,000 at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
+    /// Also sources that were set aside.
+    #[arg(long)]
+    pub(crate) include_inactive: bool,
+    /// Writes CSV (RFC 4180) instead of a table.
+    #[arg(long)]
+    pub(crate) csv: bool,
+}
+
+fn day(text: &str) -> Result<Day, &'static str> {
+    Day::parse(text).ok_or("write days as 2026-07-01")
 }

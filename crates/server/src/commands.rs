@@ -20,6 +20,7 @@ use crate::cli::{Account, Command, Keys};
 use crate::master_key;
 use crate::opening::Opening;
 use crate::restoring;
+use crate::sources;
 
 /// Runs a command that is neither a server nor about the configuration.
 pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()> {
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()
             }
             Ok(())
         }
+        Command::Sources(report) => sources::report(report, &opening.for_command().await?).await,
         Command::Backup { file } => backup(&file, &opening).await,
         Command::Restore { file, force } => restoring::restore(&file, force, &opening).await,
         Command::Doctor => doctor(&opening).await,

@@ -11,6 +11,7 @@ mod metrics;
 mod opening;
 mod restoring;
 mod serve;
+mod sources;
 
 use std::process::ExitCode;
 

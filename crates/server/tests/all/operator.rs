@@ -217,3 +217,43 @@ fn the_doctor_looks_at_everything() {
         assert!(text.contains(fact), "{fact} is missing in: {text}");
     }
 }
+
+#[test]
+fn sources_are_told_as_a_table_and_as_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let register = |name: &str, source: &str| {
+        let wish = serde_json::json!({
+            "username": name, "email": format!("{name}@example.com"),
+            "password": "a long way home", "source_url": source,
+        });
+        let answer = server.post("/api/auth/register", "", &wish.to_string());
+        assert_eq!(status(&answer), 201, "{answer}");
+    };
+    register("ada", "https://myapp.com?utm_source=facebook&utm_campaign=spring");
+    register("bob", "https://myapp.com?utm_source=%3D1%2B1");
+    let table = run(folder.path(), &["sources", "top"]);
+    assert!(table.status.success(), "{}", said(&table));
+    let table = said(&table);
+    assert!(table.contains("name                        url "), "{table}");
+    assert!(
+        table.contains("Facebook - Spring Campaign  https://myapp.com?utm_source=f"),
+        "{table}"
+    );
+    let csv = said(&run(folder.path(), &["sources", "period", "--csv"]));
+    assert!(csv.starts_with("name,url,users,sign-ups\r\n"), "{csv}");
+    assert!(csv.contains("\r\n'=1+1,https://myapp.com?utm_source=%3D1%2B1,1,1\r\n"), "{csv}");
+    for (arguments, sentence) in [
+        (&["sources", "daily", "--from", "2026-02-30"][..], "write days as 2026-07-01"),
+        (&["sources", "daily", "--from", "2026-01-02", "--to", "2026-01-01"], "lies after"),
+        (&["sources", "conversion", "--from", "2020-01-01"], "at most 400 days"),
+        (&["sources", "top", "--limit", "0"], "--limit takes 1 to 1000"),
+    ] {
+        let refused = run(folder.path(), arguments);
+        assert!(
+            !refused.status.success() && said(&refused).contains(sentence),
+            "{}",
+            said(&refused)
+        );
+    }
+}
