@@ -125,24 +125,31 @@ impl Writer {
             return if unusable { Err(Broken) } else { Ok(()) };
         }
         let mut done: Vec<Done> = Vec::with_capacity(group.len());
+        // What stood in the way of a batch may be another of this group: whoever is refused
+        // looks for it, so it must be there to be seen before they hear of it.
+        let mut refused = Vec::new();
         let mut waiting = group.into_iter();
         while let Some(job) = waiting.next() {
             match session.write(&job.batch) {
                 Ok(rows) => done.push(Done { job, rows }),
                 Err(error) => {
-                    job.answer(Err(error));
+                    refused.push((job, error));
                     if !session.in_transaction() {
                         // The error took everything with it, also what had gone well.
                         self.put_aside(done.into_iter().map(|done| done.job).chain(waiting));
+                        answer_refused(refused);
                         return Ok(());
                     }
                 }
             }
         }
-        if done.is_empty() {
-            return session.control("ROLLBACK").map_err(|_| Broken);
-        }
-        self.finish(session, done)
+        let ended = if done.is_empty() {
+            session.control("ROLLBACK").map_err(|_| Broken)
+        } else {
+            self.finish(session, done)
+        };
+        answer_refused(refused);
+        ended
     }
 
     fn finish(&mut self, session: &mut Session<'_>, done: Vec<Done>) -> Result<(), Broken> {
@@ -263,6 +270,12 @@ struct Broken;
 fn accept(group: Vec<Done>) {
     for done in group {
         done.job.answer(Ok(done.rows));
+    }
+}
+
+fn answer_refused(refused: Vec<(Job, WriteError)>) {
+    for (job, error) in refused {
+        job.answer(Err(error));
     }
 }
 

@@ -145,6 +145,29 @@ async fn a_conflict_in_a_group_takes_only_its_own_batch() {
     assert_eq!(embedded.groups().await - before, 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_can_see_what_stood_in_the_way() {
+    let embedded = Embedded::new().await;
+    for round in 0..20 {
+        let name = format!("round {round}");
+        let writers = (0..50).map(|_| {
+            let (database, name) = (embedded.database.clone(), name.clone());
+            tokio::spawn(async move {
+                match database.write(insert(&name).into()).await {
+                    Ok(_) => 1,
+                    Err(WriteError::Conflict { .. }) => {
+                        assert!(names(&database).await.contains(&name), "refused, yet not there");
+                        0
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            })
+        });
+        let written = futures_util::future::join_all(writers).await;
+        assert_eq!(written.into_iter().map(Result::unwrap).sum::<i32>(), 1);
+    }
+}
+
 #[tokio::test]
 async fn another_process_that_holds_the_file_makes_us_unavailable_not_wrong() {
     let embedded = Embedded::new().await;
