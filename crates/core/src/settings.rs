@@ -414,6 +414,8 @@ impl PasswordSettings {
 pub const VERIFICATION_LIFETIME: Duration = hours(24);
 /// Lifetime of a reset link.
 pub const RESET_LIFETIME: Duration = hours(1);
+/// Lifetime of the link that proves an account's new address.
+pub const EMAIL_CHANGE_LIFETIME: Duration = hours(1);
 
 /// A setting that cannot stand, by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]

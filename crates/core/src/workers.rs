@@ -159,6 +159,7 @@ pub async fn sweep(auth: &Auth) -> Result<(), InternalError> {
             auth.messages().sweep(limit).await,
             auth.one_time_codes().sweep(limit).await,
             auth.sign_in().sweep_challenges(limit).await,
+            auth.sign_in().sweep_address_changes(limit).await,
             auth.limits().sweep(limit).await,
             auth.accounts().sweep_never_proven(limit).await,
             auth.accounts().sweep_closed(limit).await,

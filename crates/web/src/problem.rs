@@ -75,6 +75,8 @@ pub enum Problem {
     SecondFactorRequired(Challenge),
     /// A mailed link's token that does not work.
     InvalidLink,
+    /// Another account has proven the address.
+    AddressTaken,
     /// No refresh token came along.
     NoRefreshToken,
     /// A refresh token that is refused, with the contract's sentence.
@@ -122,6 +124,7 @@ impl Problem {
             | Self::NotVerified
             | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::AddressTaken => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -161,6 +164,7 @@ impl Problem {
             Self::InvalidCredentials => "invalid_credentials",
             Self::SecondFactorRequired(_) => "second_factor_required",
             Self::InvalidLink => "invalid_token",
+            Self::AddressTaken => "address_taken",
             Self::NoRefreshToken => "no_refresh_token",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
@@ -206,6 +210,7 @@ impl Problem {
             Self::TooLarge => "The request body is too large.",
             Self::InvalidCredentials => "Invalid credentials",
             Self::InvalidLink => "Invalid token",
+            Self::AddressTaken => "Another account has this address.",
             Self::NoRefreshToken => "No refresh token",
             Self::Throttled { seconds } => {
                 return format!("Request was throttled. Expected available in {seconds} seconds.")

@@ -9,8 +9,8 @@ use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
-    account, answer, jwks, login, logout, me, password, refresh, register, sessions, sources,
-    verify_email,
+    account, address, answer, jwks, login, logout, me, password, refresh, register, sessions,
+    sources, verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, otp_session, users};
@@ -63,10 +63,15 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/sources/conversion",  "Source Conversion",   GET,    get(sources::conversion))
         .api("/api/auth/sources/{id}",        "Source",              PATCH,  patch(sources::change))
         .api("/api/auth/account",             "Account",             DELETE, delete(account::close))
+        .api("/api/auth/email/change",        "Change Email",        POST,   post(address::change_email))
+        .api("/api/auth/email/confirm",       "Confirm Email",       POST,   post(address::confirm_email))
+        .api("/api/auth/address/undo",        "Undo Address Change", POST,   post(address::undo))
         .nothing_else_below("/api/auth")
 
         .page("/verify-email",                get(pages::verify::show).post(pages::verify::submit))
         .page("/reset-password",              get(pages::reset::show).post(pages::reset::submit))
+        .page("/confirm-email",               get(pages::address::show_confirm).post(pages::address::confirm))
+        .page("/undo-address",                get(pages::address::show_undo).post(pages::address::undo))
         .public("/assets/ironlatch.css",      get(pages::style_sheet))
         .public("/.well-known/jwks.json",     get(jwks::show))
 }

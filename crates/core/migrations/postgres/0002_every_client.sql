@@ -117,17 +117,17 @@ CREATE TABLE message_stops (
 );
 
 CREATE TABLE address_changes (
-    id              UUID   PRIMARY KEY,
-    account_id      UUID   NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    kind            TEXT   NOT NULL,
-    old_address     TEXT   NOT NULL,
-    old_key         TEXT   NOT NULL,
-    old_verified_at BIGINT,
-    new_key         TEXT   NOT NULL,
-    undo_digest     BYTEA  NOT NULL,
-    created_at      BIGINT NOT NULL,
-    expires_at      BIGINT NOT NULL,
-    undone_at       BIGINT
+    id               UUID   PRIMARY KEY,
+    account_id       UUID   NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    kind             TEXT   NOT NULL,
+    old_address      TEXT,
+    old_key          TEXT,
+    old_verified_at  BIGINT,
+    security_version BIGINT NOT NULL,
+    undo_digest      BYTEA  NOT NULL,
+    created_at       BIGINT NOT NULL,
+    expires_at       BIGINT NOT NULL,
+    undone_at        BIGINT
 );
 CREATE UNIQUE INDEX address_changes_undo_unique ON address_changes (undo_digest);
 CREATE INDEX address_changes_by_account ON address_changes (account_id);

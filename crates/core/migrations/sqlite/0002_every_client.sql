@@ -117,17 +117,17 @@ CREATE TABLE message_stops (
 ) STRICT;
 
 CREATE TABLE address_changes (
-    id              BLOB    PRIMARY KEY,
-    account_id      BLOB    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    kind            TEXT    NOT NULL,
-    old_address     TEXT    NOT NULL,
-    old_key         TEXT    NOT NULL,
-    old_verified_at INTEGER,
-    new_key         TEXT    NOT NULL,
-    undo_digest     BLOB    NOT NULL,
-    created_at      INTEGER NOT NULL,
-    expires_at      INTEGER NOT NULL,
-    undone_at       INTEGER
+    id               BLOB    PRIMARY KEY,
+    account_id       BLOB    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    kind             TEXT    NOT NULL,
+    old_address      TEXT,
+    old_key          TEXT,
+    old_verified_at  INTEGER,
+    security_version INTEGER NOT NULL,
+    undo_digest      BLOB    NOT NULL,
+    created_at       INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    undone_at        INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX address_changes_undo_unique ON address_changes (undo_digest);
 CREATE INDEX address_changes_by_account ON address_changes (account_id);

@@ -18,8 +18,8 @@ pub use phone::{Phone, PhoneProblem};
 pub use username::{Username, UsernameProblem};
 
 pub(crate) use store::{
-    NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, signed_in, taken,
-    unchanged,
+    NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, release_email,
+    release_phone, set_email, set_phone, signed_in, taken, unchanged,
 };
 
 use std::time::Duration;

@@ -134,6 +134,78 @@ pub(crate) fn close(id: AccountId, security_version: i64, now: Timestamp) -> Sta
     .must_change()
 }
 
+/// Gives an account another address, or none; the unique index decides who gets one.
+pub(crate) fn set_email(
+    id: AccountId,
+    security_version: i64,
+    email: Option<(&str, &str)>,
+    verified_at: Option<Timestamp>,
+) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET email = $3, email_key = $4, email_verified_at = $5,
+                security_version = security_version + 1
+          WHERE id = $1 AND security_version = $2
+            AND disabled_at IS NULL AND deleted_at IS NULL",
+        [
+            id.into(),
+            security_version.into(),
+            email.map(|(typed, _)| typed).into(),
+            email.map(|(_, key)| key).into(),
+            verified_at.into(),
+        ],
+    )
+    .must_change()
+}
+
+/// Gives an account another number, or none; the unique index decides who gets one.
+pub(crate) fn set_phone(
+    id: AccountId,
+    security_version: i64,
+    phone: Option<(&str, &str)>,
+    verified_at: Option<Timestamp>,
+) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET phone = $3, phone_key = $4, phone_verified_at = $5,
+                security_version = security_version + 1
+          WHERE id = $1 AND security_version = $2
+            AND disabled_at IS NULL AND deleted_at IS NULL",
+        [
+            id.into(),
+            security_version.into(),
+            phone.map(|(typed, _)| typed).into(),
+            phone.map(|(_, key)| key).into(),
+            verified_at.into(),
+        ],
+    )
+    .must_change()
+}
+
+/// Takes from an account an address that it never proved.
+pub(crate) fn release_email(id: AccountId, security_version: i64) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET email = NULL, email_key = NULL, security_version = security_version + 1
+          WHERE id = $1 AND security_version = $2
+            AND email_verified_at IS NULL AND deleted_at IS NULL",
+        [id.into(), security_version.into()],
+    )
+    .must_change()
+}
+
+/// Takes from an account a number that it never proved.
+pub(crate) fn release_phone(id: AccountId, security_version: i64) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET phone = NULL, phone_key = NULL, security_version = security_version + 1
+          WHERE id = $1 AND security_version = $2
+            AND phone_verified_at IS NULL AND deleted_at IS NULL",
+        [id.into(), security_version.into()],
+    )
+    .must_change()
+}
+
 /// Whose address this is.
 pub(super) fn find_id(email_key: &str) -> Statement {
     Statement::new("SELECT id FROM accounts WHERE email_key = $1", [email_key.into()])

@@ -46,6 +46,14 @@ pub enum Event {
     RecoveryCodesReplaced,
     /// A recovery code was used in place of the authenticator app.
     RecoveryCodeUsed,
+    /// Another address was to be proven for an account.
+    EmailChangeRequested,
+    /// The account has another address.
+    EmailChanged,
+    /// The account has another number.
+    PhoneChanged,
+    /// Changes of address or number were taken back through a mailed link.
+    AddressChangeUndone,
     /// The account was closed by its owner or by "not me".
     AccountClosed,
     /// The account was disabled by an operator.
@@ -86,6 +94,10 @@ impl Event {
             Self::SecondFactorReset => "second_factor_reset",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChanged => "email_changed",
+            Self::PhoneChanged => "phone_changed",
+            Self::AddressChangeUndone => "address_change_undone",
             Self::AccountClosed => "account_closed",
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",

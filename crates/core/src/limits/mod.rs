@@ -84,6 +84,8 @@ pub(crate) enum MailKind {
     Reset,
     /// "You have an account already."
     AlreadyRegistered,
+    /// A code or link that proves a new address or number.
+    AddressChange,
 }
 
 /// Limits of an `Auth`.
@@ -236,6 +238,7 @@ impl Limits<'_> {
             MailKind::Verification => "verification-mails-to",
             MailKind::Reset => "reset-mails-to",
             MailKind::AlreadyRegistered => "sign-up-mails-to",
+            MailKind::AddressChange => "address-changes-to",
         };
         let subject = self.auth.secrets().digest(purpose, identifier.as_bytes());
         let most = self.auth.settings().limits.mails_per_identifier_hour;

@@ -5,7 +5,7 @@ pub(super) const SMS: [(&str, &str); 1] =
     [("sms/sign_in_code.txt", include_str!("../../templates/sms/sign_in_code.txt"))];
 
 /// Every file a mail is made of.
-pub(super) const MAIL: [(&str, &str); 44] = [
+pub(super) const MAIL: [(&str, &str); 62] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -65,4 +65,22 @@ pub(super) const MAIL: [(&str, &str); 44] = [
     ("recovery_code_used.subject", include_str!("../../templates/mail/recovery_code_used.subject")),
     ("recovery_code_used.txt", include_str!("../../templates/mail/recovery_code_used.txt")),
     ("recovery_code_used.html", include_str!("../../templates/mail/recovery_code_used.html")),
+    ("change_email.subject", include_str!("../../templates/mail/change_email.subject")),
+    ("change_email.txt", include_str!("../../templates/mail/change_email.txt")),
+    ("change_email.html", include_str!("../../templates/mail/change_email.html")),
+    ("email_changed.subject", include_str!("../../templates/mail/email_changed.subject")),
+    ("email_changed.txt", include_str!("../../templates/mail/email_changed.txt")),
+    ("email_changed.html", include_str!("../../templates/mail/email_changed.html")),
+    ("new_email.subject", include_str!("../../templates/mail/new_email.subject")),
+    ("new_email.txt", include_str!("../../templates/mail/new_email.txt")),
+    ("new_email.html", include_str!("../../templates/mail/new_email.html")),
+    ("phone_changed.subject", include_str!("../../templates/mail/phone_changed.subject")),
+    ("phone_changed.txt", include_str!("../../templates/mail/phone_changed.txt")),
+    ("phone_changed.html", include_str!("../../templates/mail/phone_changed.html")),
+    ("change_undone.subject", include_str!("../../templates/mail/change_undone.subject")),
+    ("change_undone.txt", include_str!("../../templates/mail/change_undone.txt")),
+    ("change_undone.html", include_str!("../../templates/mail/change_undone.html")),
+    ("address_taken_back.subject", include_str!("../../templates/mail/address_taken_back.subject")),
+    ("address_taken_back.txt", include_str!("../../templates/mail/address_taken_back.txt")),
+    ("address_taken_back.html", include_str!("../../templates/mail/address_taken_back.html")),
 ];

@@ -72,6 +72,18 @@ pub enum Message {
     SecondFactorRemoved { at: Timestamp, from: String },
     /// Ten new recovery codes took the place of the old ones.
     RecoveryCodesReplaced { at: Timestamp, from: String },
+    /// "Prove that this is your account's new address": link valid until the expiry.
+    ChangeEmail { link: String },
+    /// To the old address: the account has another one; a link takes that back.
+    EmailChanged { at: Timestamp, from: String, undo_link: String },
+    /// To the new address: it is the account's now.
+    NewEmail { at: Timestamp, from: String },
+    /// The account has another phone number; a link takes that back.
+    PhoneChanged { at: Timestamp, from: String, undo_link: String },
+    /// A change was taken back: the way to a new password.
+    ChangeUndone { link: String },
+    /// To an address that an account has no more, because the change was taken back.
+    AddressTakenBack { at: Timestamp },
     /// A recovery code was used in place of the authenticator app; so many are left.
     RecoveryCodeUsed { at: Timestamp, from: String, left: u32 },
 }

@@ -36,6 +36,12 @@ impl Message {
             Self::SecondFactorAdded { .. } => "second_factor_added",
             Self::SecondFactorRemoved { .. } => "second_factor_removed",
             Self::RecoveryCodesReplaced { .. } => "recovery_codes_replaced",
+            Self::ChangeEmail { .. } => "change_email",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::NewEmail { .. } => "new_email",
+            Self::PhoneChanged { .. } => "phone_changed",
+            Self::ChangeUndone { .. } => "change_undone",
+            Self::AddressTakenBack { .. } => "address_taken_back",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
         }
     }
@@ -44,7 +50,10 @@ impl Message {
     /// outage still says what was true when it was queued.
     pub(super) fn variables(&self, now: Timestamp, expires_at: Timestamp) -> Value {
         match self {
-            Self::VerifyEmail { link } | Self::ResetPassword { link } => json!({
+            Self::VerifyEmail { link }
+            | Self::ResetPassword { link }
+            | Self::ChangeEmail { link }
+            | Self::ChangeUndone { link } => json!({
                 "link": link,
                 "valid_for": span(now, expires_at),
                 "valid_until": moment(expires_at),
@@ -61,13 +70,24 @@ impl Message {
             | Self::TokenTheft { at, from }
             | Self::SecondFactorAdded { at, from }
             | Self::SecondFactorRemoved { at, from }
-            | Self::RecoveryCodesReplaced { at, from } => {
+            | Self::RecoveryCodesReplaced { at, from }
+            | Self::NewEmail { at, from } => {
                 json!({ "at": moment(*at), "from": whereabouts(from) })
             }
+            Self::EmailChanged { at, from, undo_link }
+            | Self::PhoneChanged { at, from, undo_link } => json!({
+                "at": moment(*at),
+                "from": whereabouts(from),
+                "link": undo_link,
+                "valid_for": span(now, expires_at),
+                "valid_until": moment(expires_at),
+            }),
             Self::NewDevice { at, from, device } | Self::NewNetwork { at, from, device } => {
                 json!({ "at": moment(*at), "from": whereabouts(from), "device": harmless(device) })
             }
-            Self::AccountClosed { at } => json!({ "at": moment(*at) }),
+            Self::AccountClosed { at } | Self::AddressTakenBack { at } => {
+                json!({ "at": moment(*at) })
+            }
             Self::RecoveryCodeUsed { at, from, left } => {
                 json!({ "at": moment(*at), "from": whereabouts(from), "left": left })
             }
@@ -75,7 +95,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 15] {
+    pub(super) fn samples() -> [Self; 21] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -85,7 +105,13 @@ impl Message {
             Self::AlreadyRegistered { reset_link_page: link.clone() },
             Self::SignInCode { code: "123456".to_owned(), link: None },
             Self::SignInCode { code: "123456".to_owned(), link: Some(link.clone()) },
-            Self::ResetPassword { link },
+            Self::ResetPassword { link: link.clone() },
+            Self::ChangeEmail { link: link.clone() },
+            Self::EmailChanged { at, from: from.clone(), undo_link: link.clone() },
+            Self::NewEmail { at, from: from.clone() },
+            Self::PhoneChanged { at, from: from.clone(), undo_link: link.clone() },
+            Self::ChangeUndone { link },
+            Self::AddressTakenBack { at },
             Self::Welcome { name: "Sample".to_owned() },
             Self::PasswordChanged { at, from: from.clone() },
             Self::NewDevice { at, from: from.clone(), device: device.clone() },

@@ -17,7 +17,7 @@ use crate::database::{Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, CodeId};
 use crate::ports::Token;
-use crate::settings::{RESET_LIFETIME, VERIFICATION_LIFETIME};
+use crate::settings::{EMAIL_CHANGE_LIFETIME, RESET_LIFETIME, VERIFICATION_LIFETIME};
 use crate::time::Timestamp;
 
 /// What a link is good for.
@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     VerifyEmail,
     /// Choosing a new password.
     ResetPassword,
+    /// Proving an account's new address.
+    ChangeEmail,
 }
 
 impl Purpose {
@@ -34,6 +36,7 @@ impl Purpose {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
+            Self::ChangeEmail => "change_email",
         }
     }
 
@@ -42,6 +45,7 @@ impl Purpose {
         match self {
             Self::VerifyEmail => VERIFICATION_LIFETIME,
             Self::ResetPassword => RESET_LIFETIME,
+            Self::ChangeEmail => EMAIL_CHANGE_LIFETIME,
         }
     }
 }
@@ -67,6 +71,8 @@ pub(crate) struct LinkFor<'a> {
     pub(crate) target_key: &'a str,
     /// The secret of the browser that asked, if that browser may do more.
     pub(crate) browser: Option<&'a Token>,
+    /// What its use needs to know again, JSON.
+    pub(crate) details: Option<&'a str>,
 }
 
 /// A link somebody presented, as stored.
@@ -79,6 +85,8 @@ pub(crate) struct Link {
     pub(crate) target_key: String,
     /// When it was used.
     pub(crate) consumed_at: Option<Timestamp>,
+    /// What was noted with it.
+    pub(crate) details: Option<String>,
     flow_digest: Option<Vec<u8>>,
 }
 
@@ -100,6 +108,7 @@ impl OneTimeCodes<'_> {
             target_key: link.target_key,
             digest: self.digest(link.purpose, &token),
             flow_digest: link.browser.map(|browser| self.browser_digest(browser)),
+            details: link.details,
             created_at: now,
             expires_at,
         });
@@ -134,6 +143,11 @@ impl OneTimeCodes<'_> {
         store::void(account, purpose.word())
     }
 
+    /// The statement that makes an account's unused codes and links of every purpose worthless.
+    pub(crate) fn void_all_of(&self, account: AccountId) -> Statement {
+        store::void_all_of(account)
+    }
+
     /// The statement that makes every unused code and link of everybody worthless (`restore`).
     pub(crate) fn void_everything(&self) -> Statement {
         store::void_everything()
@@ -156,6 +170,7 @@ impl OneTimeCodes<'_> {
         let purpose = match purpose {
             Purpose::VerifyEmail => "link:verify-email",
             Purpose::ResetPassword => "link:reset-password",
+            Purpose::ChangeEmail => "link:change-email",
         };
         self.auth.secrets().digest(purpose, token.as_bytes())
     }

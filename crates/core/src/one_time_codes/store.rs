@@ -14,6 +14,7 @@ pub(super) struct NewCode<'a> {
     pub(super) target_key: &'a str,
     pub(super) digest: [u8; 32],
     pub(super) flow_digest: Option<[u8; 32]>,
+    pub(super) details: Option<&'a str>,
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Timestamp,
 }
@@ -22,8 +23,9 @@ pub(super) struct NewCode<'a> {
 pub(super) fn insert(new: &NewCode<'_>) -> Statement {
     Statement::new(
         "INSERT INTO one_time_codes
-                (id, purpose, account_id, target_key, digest, flow_digest, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                (id, purpose, account_id, target_key, digest, flow_digest, details, created_at,
+                 expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         [
             new.id.into(),
             new.purpose.into(),
@@ -31,6 +33,7 @@ pub(super) fn insert(new: &NewCode<'_>) -> Statement {
             new.target_key.into(),
             new.digest.into(),
             new.flow_digest.map(|digest| digest.to_vec()).into(),
+            new.details.into(),
             new.created_at.into(),
             new.expires_at.into(),
         ],
@@ -40,7 +43,7 @@ pub(super) fn insert(new: &NewCode<'_>) -> Statement {
 /// An unexpired link by its digest, which is bound to the purpose.
 pub(super) fn find(digest: [u8; 32], now: Timestamp) -> Statement {
     Statement::new(
-        "SELECT id, account_id, target_key, consumed_at, flow_digest
+        "SELECT id, account_id, target_key, consumed_at, flow_digest, details
            FROM one_time_codes
           WHERE digest = $1 AND expires_at > $2",
         [digest.into(), now.into()],
@@ -55,6 +58,7 @@ pub(super) fn link(row: &Row) -> Result<Link, InternalError> {
         target_key: row.text(2)?,
         consumed_at: row.optional_time(3)?,
         flow_digest: row.optional_bytes(4)?,
+        details: row.optional_text(5)?,
     })
 }
 
@@ -75,6 +79,14 @@ pub(super) fn void(account: AccountId, purpose: &'static str) -> Statement {
         "DELETE FROM one_time_codes
           WHERE account_id = $1 AND purpose = $2 AND consumed_at IS NULL",
         [account.into(), purpose.into()],
+    )
+}
+
+/// Removes an account's unused codes of every purpose.
+pub(super) fn void_all_of(account: AccountId) -> Statement {
+    Statement::new(
+        "DELETE FROM one_time_codes WHERE account_id = $1 AND consumed_at IS NULL",
+        [account.into()],
     )
 }
 

@@ -149,6 +149,8 @@ pub enum EndReason {
     PasswordChanged,
     /// An authenticator app was enrolled or removed.
     SecondFactorChanged,
+    /// The address or number was changed, or a change of it taken back.
+    AddressChanged,
     /// The first proof of the address was somebody else's.
     FirstProof,
     /// The account was disabled or closed.
@@ -172,6 +174,7 @@ impl EndReason {
             Self::TokenFromTheFuture => "token_from_the_future",
             Self::PasswordChanged => "password_changed",
             Self::SecondFactorChanged => "second_factor_changed",
+            Self::AddressChanged => "address_changed",
             Self::FirstProof => "first_proof",
             Self::AccountClosed => "account_closed",
             Self::TooMany => "too_many",

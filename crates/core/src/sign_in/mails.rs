@@ -26,6 +26,19 @@ impl SignIn<'_> {
         format!("{pages}/reset-password?token={}", token.reveal())
     }
 
+    /// The page that the mail to a new address links to. Always ours: doors' front ends know
+    /// nothing of address changes.
+    pub(super) fn email_change_link(&self, token: &Token) -> String {
+        let pages = self.auth.settings().pages_url(Door::Api);
+        format!("{pages}/confirm-email?token={}", token.reveal())
+    }
+
+    /// The page that takes a change of address or number back.
+    pub(super) fn undo_link(&self, token: &Token) -> String {
+        let pages = self.auth.settings().pages_url(Door::Api);
+        format!("{pages}/undo-address?token={}", token.reveal())
+    }
+
     /// Queues a notice to an account's address; nothing where it has none, or where nobody has
     /// proven it: whoever signs up with a stranger's address must not make us write to them
     /// again and again (attack B21).
@@ -37,7 +50,17 @@ impl SignIn<'_> {
     ) -> Result<Option<Statement>, InternalError> {
         let proven = found.email.as_ref().filter(|_| found.email_verified_at.is_some());
         let Some(email) = proven else { return Ok(None) };
-        self.auth.messages().queue(email, message, now, now.plus(NOTICE_LIFETIME)).map(Some)
+        self.queue_notice(email, message, now).map(Some)
+    }
+
+    /// Queues a notice to an address that is known to be proven.
+    pub(super) fn queue_notice(
+        &self,
+        to: &str,
+        message: &Message,
+        now: Timestamp,
+    ) -> Result<Statement, InternalError> {
+        self.auth.messages().queue(to, message, now, now.plus(NOTICE_LIFETIME))
     }
 }
 

@@ -9,6 +9,7 @@
 //!
 //! Owns the tables `second_factor_challenges` and `address_changes`.
 
+mod address_change;
 mod arrival;
 mod complete;
 mod enrolment;
@@ -23,6 +24,7 @@ mod store;
 mod verification;
 mod with_password;
 
+pub use address_change::{AddressError, AddressKind, EmailChangeFacts, UndoFacts};
 pub use arrival::{Arrival, Previous};
 pub use complete::{SignedIn, Step, Way};
 pub use enrolment::{Confirmation, FactorError};

@@ -41,6 +41,7 @@ impl SignIn<'_> {
                     account: found.id,
                     target_key: email.key(),
                     browser: None,
+                    details: None,
                 },
                 now,
             );

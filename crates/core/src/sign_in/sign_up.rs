@@ -213,6 +213,7 @@ impl SignIn<'_> {
                 account: id,
                 target_key: wish.email.key(),
                 browser: Some(&browser),
+                details: None,
             },
             now,
         );

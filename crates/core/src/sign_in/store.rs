@@ -49,6 +49,12 @@ impl Candidate {
         self.username.clone().or_else(|| self.email.clone()).unwrap_or_default()
     }
 
+    /// How pages name it to whoever holds one of its links.
+    pub(super) fn name_shown(&self) -> String {
+        let names = [&self.email, &self.username, &self.phone_key];
+        names.into_iter().flatten().next().cloned().unwrap_or_default()
+    }
+
     /// What a new password must not be.
     pub(super) fn about(&self) -> Vec<&str> {
         self.email.iter().chain(self.username.iter()).map(String::as_str).collect()

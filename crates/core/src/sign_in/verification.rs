@@ -123,6 +123,7 @@ impl SignIn<'_> {
                     account: found.id,
                     target_key: email.key(),
                     browser: None,
+                    details: None,
                 },
                 now,
             );

@@ -1,6 +1,7 @@
 //! The product's own API: one file for each act. Handlers parse, call, translate.
 
 pub(crate) mod account;
+pub(crate) mod address;
 pub(crate) mod answer;
 pub(crate) mod jwks;
 pub(crate) mod login;

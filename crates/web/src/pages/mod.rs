@@ -5,6 +5,7 @@
 //! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts. No
 //! page ever opens a session.
 
+pub(crate) mod address;
 pub(crate) mod reference;
 pub(crate) mod reset;
 pub(crate) mod verify;
@@ -16,12 +17,17 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use ironlatch_core::client::Client;
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::error::InternalError;
+use ironlatch_core::time::Timestamp;
+use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::api::verify_email::token_in;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
 
@@ -139,6 +145,32 @@ impl About {
     }
 }
 
+/// What a form brought, or why nothing can be made of it.
+fn received(
+    caller: Result<Caller, Problem>,
+    fields: Result<Fields, Problem>,
+) -> Result<(Client, Fields), Problem> {
+    Ok((caller?.0, fields?))
+}
+
+/// A page, or its problem as one.
+fn shown(app: &App, outcome: PageResult) -> Response {
+    outcome.unwrap_or_else(|problem| self::problem(app, &problem))
+}
+
+/// A page is 400 when it says what was wrong.
+const fn status_with(problem: Option<&String>) -> StatusCode {
+    if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK }
+}
+
+/// A moment as pages write it; the reader's time zone is not known.
+fn moment(at: Timestamp) -> String {
+    let format =
+        format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
+    let at = OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
+    at.and_then(|at| at.format(format).ok()).unwrap_or_default()
+}
+
 /// Said when another link was opened after the form was shown.
 const OTHER_LINK: &str = "Another link was opened in this browser meanwhile. This page shows \
                           that one: look at the address before you go on.";
@@ -148,10 +180,19 @@ fn is_about(app: &App, fields: &mut Fields, token: &str) -> bool {
     fields.text("link").is_some_and(|link| link == app.auth().one_time_codes().form_name(token))
 }
 
+/// An address, number or name as whoever looks on may see it.
 fn masked(address: &str) -> String {
-    let (name, host) = address.rsplit_once('@').unwrap_or((address, ""));
-    let first: String = name.chars().take(1).collect();
-    format!("{first}•••@{host}")
+    let first = |text: &str| text.chars().take(1).collect::<String>();
+    if let Some((name, host)) = address.rsplit_once('@') {
+        return format!("{}•••@{host}", first(name));
+    }
+    match address.strip_prefix('+') {
+        Some(digits) => {
+            let hidden = digits.chars().count().saturating_sub(2);
+            format!("+•••{}", digits.chars().skip(hidden).collect::<String>())
+        }
+        None => format!("{}•••", first(address)),
+    }
 }
 
 /// Where the browser stands with a link.

@@ -10,7 +10,7 @@ use ironlatch_core::sign_in::LinkError;
 
 use super::{
     About, Arrival, OTHER_LINK, PageResult, arrive, done, is_about, least_password_length, notice,
-    page, password_sentence, product,
+    page, password_sentence, product, received, shown, status_with,
 };
 use crate::app::App;
 use crate::problem::{Explain, Problem};
@@ -48,11 +48,11 @@ pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     match arrive(&app, &uri, &headers, Cookie::ResetLink, "reset-password") {
         Arrival::Redirect(response) => response,
         Arrival::Here(token) => {
-            let shown = match token {
+            let outcome = match token {
                 Some(token) => form(&app, &token, None).await,
                 None => ask(&app, None),
             };
-            shown.unwrap_or_else(|problem| super::problem(&app, &problem))
+            shown(&app, outcome)
         }
     }
 }
@@ -64,11 +64,11 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     fields: Result<Fields, Problem>,
 ) -> Response {
-    let outcome = match (caller, fields) {
-        (Ok(caller), Ok(fields)) => act(&app, &caller.0, &headers, fields).await,
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    let outcome = match received(caller, fields) {
+        Ok((client, fields)) => act(&app, &client, &headers, fields).await,
+        Err(problem) => Err(problem),
     };
-    outcome.unwrap_or_else(|problem| super::problem(&app, &problem))
+    shown(&app, outcome)
 }
 
 async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields) -> PageResult {
@@ -110,7 +110,7 @@ async fn form(app: &App, token: &str, problem: Option<String>) -> PageResult {
         Err(error) => return Err(error.explain(app.now())),
     };
     let about = About::new(app, token, facts.address);
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = status_with(problem.as_ref());
     let least = least_password_length(app);
     page(status, &Form { product: product(app), about, least, problem })
 }

@@ -8,12 +8,10 @@ use http::{HeaderMap, StatusCode, Uri};
 use ironlatch_core::client::Client;
 use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{Evidence, LinkError, SignUpFacts, Verification};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::{
-    About, Arrival, OTHER_LINK, PageResult, arrive, done, is_about, least_password_length, notice,
-    page, password_sentence, product,
+    About, Arrival, OTHER_LINK, PageResult, arrive, done, is_about, least_password_length, moment,
+    notice, page, password_sentence, product, received, shown, status_with,
 };
 use crate::app::App;
 use crate::problem::{Explain, Problem};
@@ -64,10 +62,7 @@ struct Again<'a> {
 pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
     match arrive(&app, &uri, &headers, Cookie::VerifyLink, "verify-email") {
         Arrival::Redirect(response) => response,
-        Arrival::Here(token) => {
-            let shown = question(&app, &headers, token.as_deref(), None).await;
-            shown.unwrap_or_else(|problem| super::problem(&app, &problem))
-        }
+        Arrival::Here(token) => shown(&app, question(&app, &headers, token.as_deref(), None).await),
     }
 }
 
@@ -78,11 +73,11 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     fields: Result<Fields, Problem>,
 ) -> Response {
-    let outcome = match (caller, fields) {
-        (Ok(caller), Ok(fields)) => act(&app, &caller.0, &headers, fields).await,
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    let outcome = match received(caller, fields) {
+        Ok((client, fields)) => act(&app, &client, &headers, fields).await,
+        Err(problem) => Err(problem),
     };
-    outcome.unwrap_or_else(|problem| super::problem(&app, &problem))
+    shown(&app, outcome)
 }
 
 async fn act(app: &App, client: &Client, headers: &HeaderMap, mut fields: Fields) -> PageResult {
@@ -184,20 +179,16 @@ async fn refused(app: &App, headers: &HeaderMap, token: &str, error: LinkError) 
 }
 
 fn here(app: &App, about: About, problem: Option<String>) -> PageResult {
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = status_with(problem.as_ref());
     page(status, &Here { product: product(app), about, problem })
 }
 
 fn elsewhere(app: &App, token: &str, facts: SignUpFacts, problem: Option<String>) -> PageResult {
-    let format =
-        format_description!("[day padding:none] [month repr:long] [year] at [hour]:[minute] UTC");
-    let at = OffsetDateTime::from_unix_timestamp(facts.at.seconds()).ok();
-    let at = at.and_then(|at| at.format(format).ok()).unwrap_or_default();
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = status_with(problem.as_ref());
     let question = Elsewhere {
         product: product(app),
         about: About::new(app, token, facts.address),
-        at,
+        at: moment(facts.at),
         from: facts.from,
         has_password: facts.has_password,
         least: least_password_length(app),

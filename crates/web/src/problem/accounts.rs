@@ -32,6 +32,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         Problem::SecondFactorRequired(_)
         | Problem::PermissionDenied
         | Problem::ReauthenticationRequired
+        | Problem::AddressTaken
         | Problem::CrossSite
         | Problem::MethodNotAllowed(_)
         | Problem::NotFound

@@ -24,6 +24,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         Problem::SecondFactorRequired(_)
         | Problem::PermissionDenied
         | Problem::ReauthenticationRequired
+        | Problem::AddressTaken
         | Problem::NotVerified
         | Problem::CrossSite
         | Problem::MethodNotAllowed(_)

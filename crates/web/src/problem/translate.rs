@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::{CheckError, RefreshError};
-use ironlatch_core::sign_in::{LinkError, OwnerError, SignInError, SignUpError};
+use ironlatch_core::sign_in::{AddressError, LinkError, OwnerError, SignInError, SignUpError};
 use ironlatch_core::sources::ReportError;
 use ironlatch_core::time::Timestamp;
 use ironlatch_core::tokens::TokenError;
@@ -110,6 +110,20 @@ impl From<ReportError> for Problem {
         match error {
             ReportError::Wish(problem) => field(problem.field(), problem.to_string()),
             ReportError::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for AddressError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::ProveAgain => Problem::ReauthenticationRequired,
+            Self::Unchanged => field("email", "This is the address of your account already."),
+            Self::Taken => Problem::AddressTaken,
+            Self::InvalidLink => Problem::InvalidLink,
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         }
         Problem::ReauthenticationRequired => Shape { status, body: json!({ "error": [sentence] }) },
         Problem::PermissionDenied
+        | Problem::AddressTaken
         | Problem::NotVerified
         | Problem::CrossSite
         | Problem::MethodNotAllowed(_)

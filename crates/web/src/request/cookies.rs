@@ -36,6 +36,10 @@ pub(crate) enum Cookie {
     VerifyLink,
     /// The token of a reset link, likewise.
     ResetLink,
+    /// The token of a link to a new address, likewise.
+    ConfirmLink,
+    /// The token of a link that takes a change of address back, likewise.
+    UndoLink,
 }
 
 /// The names, which depend on whether the public URL is `https`: browsers take the prefix
@@ -68,6 +72,10 @@ impl CookieNames {
             (Cookie::VerifyLink, false) => "ironlatch_link_verify",
             (Cookie::ResetLink, true) => "__Host-ironlatch_link_reset",
             (Cookie::ResetLink, false) => "ironlatch_link_reset",
+            (Cookie::ConfirmLink, true) => "__Host-ironlatch_link_confirm",
+            (Cookie::ConfirmLink, false) => "ironlatch_link_confirm",
+            (Cookie::UndoLink, true) => "__Host-ironlatch_link_undo",
+            (Cookie::UndoLink, false) => "ironlatch_link_undo",
         }
     }
 
@@ -157,6 +165,12 @@ impl CookieNames {
             (Cookie::VerifyLink, false) => "ironlatch_link_verify=; Max-Age=0; Path=/",
             (Cookie::ResetLink, true) => "__Host-ironlatch_link_reset=; Max-Age=0; Path=/; Secure",
             (Cookie::ResetLink, false) => "ironlatch_link_reset=; Max-Age=0; Path=/",
+            (Cookie::ConfirmLink, true) => {
+                "__Host-ironlatch_link_confirm=; Max-Age=0; Path=/; Secure"
+            }
+            (Cookie::ConfirmLink, false) => "ironlatch_link_confirm=; Max-Age=0; Path=/",
+            (Cookie::UndoLink, true) => "__Host-ironlatch_link_undo=; Max-Age=0; Path=/; Secure",
+            (Cookie::UndoLink, false) => "ironlatch_link_undo=; Max-Age=0; Path=/",
         })
     }
 }

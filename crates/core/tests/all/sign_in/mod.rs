@@ -1,5 +1,6 @@
 //! The ways in: password sign-in, sign-up, links, and what the first proof of an address does.
 
+mod address_change;
 mod first_proof;
 mod limits;
 mod owner;

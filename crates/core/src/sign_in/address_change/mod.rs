@@ -1,0 +1,215 @@
+//! Another address or number for an account.
+//!
+//! It counts once it is proven. The old one is told, together with a link that takes the change
+//! back for seven days, whatever was changed afterwards (attack C10). Who gets an address is
+//! decided by the proof and the unique index, never by who asked first (attacks C07, C09): an
+//! account that merely claims it gives way, one that has proven it keeps it.
+
+mod email;
+mod store;
+mod undo;
+
+use std::time::Duration;
+
+pub use email::EmailChangeFacts;
+pub use undo::UndoFacts;
+
+use super::step_up::Stale;
+use super::store::Candidate;
+use super::{OwnerError, START_AGAIN, SignIn};
+use crate::accounts;
+use crate::audit::{Entry, Event};
+use crate::client::Client;
+use crate::database::{Batch, Statement, WriteError};
+use crate::error::InternalError;
+use crate::ids::AddressChangeId;
+use crate::limits::TooMany;
+use crate::ports::Token;
+use crate::sessions::EndReason;
+use crate::time::{Timestamp, days};
+
+/// How long a change can be taken back.
+const UNDO_LIFETIME: Duration = days(7);
+
+/// What an account can be reached at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressKind {
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+}
+
+impl AddressKind {
+    /// The stored word.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Self> {
+        [Self::Email, Self::Phone].into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Why an address or number was not changed, or a change not taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    /// The session was proven too long ago, or without the second factor: sign in again.
+    #[error("a recent sign-in with everything that is enrolled is needed")]
+    ProveAgain,
+    /// It is the account's already.
+    #[error("the account has this address already")]
+    Unchanged,
+    /// Another account has proven it. Said only to whoever reads its mail or messages.
+    #[error("another account has proven this address")]
+    Taken,
+    /// The link is unknown, used, expired, of another purpose, or the account has changed since.
+    #[error("the link is not valid")]
+    InvalidLink,
+    /// Too many attempts.
+    #[error("too many attempts, try again at {retry_at:?}")]
+    TooManyAttempts {
+        /// When trying again makes sense.
+        retry_at: Timestamp,
+    },
+    /// The account changed meanwhile.
+    #[error("busy, try again in {retry_after:?}")]
+    Busy {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// Something of ours failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+/// A change's undo link and the statement that remembers the change.
+struct Undoable {
+    token: Token,
+    statement: Statement,
+    expires_at: Timestamp,
+}
+
+/// How somebody gives way who only claimed an address.
+#[derive(Default)]
+struct Yielding {
+    /// Before the address is given to another, since it must be free.
+    first: Batch,
+    /// What tells every node; last in the batch.
+    last: Batch,
+}
+
+impl SignIn<'_> {
+    /// Removes changes that nobody can take back any more; at most `limit`. Answers how many
+    /// went.
+    pub(crate) async fn sweep_address_changes(&self, limit: i64) -> Result<usize, InternalError> {
+        let now = self.auth.clock().now();
+        let swept = self.auth.database().write_returning(store::sweep(now, limit)).await;
+        Ok(swept.map_err(WriteError::unexpected)?.len())
+    }
+
+    /// What makes a change of this account, as it was read, one that can be taken back.
+    fn undoable(&self, account: &Candidate, kind: AddressKind, now: Timestamp) -> Undoable {
+        let token = self.auth.random().token();
+        let expires_at = now.plus(UNDO_LIFETIME);
+        let (typed, key, old_verified_at) = match kind {
+            AddressKind::Email => (&account.email, &account.email_key, account.email_verified_at),
+            AddressKind::Phone => {
+                (&account.phone_key, &account.phone_key, account.phone_verified_at)
+            }
+        };
+        let statement = store::insert(&store::NewChange {
+            id: AddressChangeId::new(now, self.auth.random()),
+            account: account.id,
+            kind,
+            old: typed.as_deref().zip(key.as_deref()),
+            old_verified_at,
+            security_version: account.security_version + 1,
+            undo_digest: self.undo_digest(token.reveal()),
+            created_at: now,
+            expires_at,
+        });
+        Undoable { token, statement, expires_at }
+    }
+
+    fn undo_digest(&self, token: &str) -> [u8; 32] {
+        self.auth.secrets().digest("link:undo-address", token.as_bytes())
+    }
+
+    /// What takes an address from an account that never proved it: the account is closed, or
+    /// keeps what else it has proven.
+    fn yielding(&self, holder: &Candidate, kind: AddressKind, now: Timestamp) -> Yielding {
+        let version = holder.security_version;
+        let sessions = self.auth.sessions();
+        let release = match kind {
+            AddressKind::Email if holder.phone_verified_at.is_none() => None,
+            AddressKind::Email => Some(accounts::release_email(holder.id, version)),
+            AddressKind::Phone => Some(accounts::release_phone(holder.id, version)),
+        };
+        if let Some(release) = release {
+            return Yielding {
+                first: release.into(),
+                last: sessions.changed_statements(holder.id, now),
+            };
+        }
+        let mut first = Batch::from(accounts::changed_while_unproven(holder.id, version));
+        first.append(self.closing(holder, version + 1, now));
+        let entry = Entry::new(Event::AccountClosed).account(holder.id);
+        let entry = entry.details(serde_json::json!({ "because": "address_proven_by_another" }));
+        first.add(entry.statement(now, self.auth.random()));
+        let last = sessions.end_all_statements(holder.id, None, EndReason::AccountClosed, now);
+        Yielding { first, last }
+    }
+
+    /// Writes a change. `false`: somebody or something was faster; look again why.
+    async fn write_change(&self, batch: Batch) -> Result<bool, InternalError> {
+        match self.auth.database().write(batch).await {
+            Ok(_) => {}
+            Err(WriteError::Conflict { .. }) => return Ok(false),
+            Err(WriteError::Internal(cause)) => return Err(cause),
+        }
+        self.auth.sessions().catch_up().await?;
+        self.auth.messages().wake();
+        Ok(true)
+    }
+
+    fn address_entry(
+        &self,
+        event: Event,
+        account: &Candidate,
+        client: &Client,
+        now: Timestamp,
+    ) -> Statement {
+        let entry = Entry::new(event).account(account.id).network(client.network());
+        entry.statement(now, self.auth.random())
+    }
+}
+
+impl From<Stale> for AddressError {
+    fn from(_: Stale) -> Self {
+        Self::ProveAgain
+    }
+}
+
+impl From<TooMany> for AddressError {
+    fn from(refused: TooMany) -> Self {
+        Self::TooManyAttempts { retry_at: refused.retry_at }
+    }
+}
+
+impl From<OwnerError> for AddressError {
+    fn from(error: OwnerError) -> Self {
+        match error {
+            OwnerError::ProveAgain
+            | OwnerError::WrongPassword
+            | OwnerError::PasswordMissing
+            | OwnerError::Password(_) => Self::ProveAgain,
+            OwnerError::TooManyAttempts { retry_at } => Self::TooManyAttempts { retry_at },
+            OwnerError::Busy { retry_after } => Self::Busy { retry_after },
+            OwnerError::Internal(cause) => Self::Internal(cause),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `POST /api/auth/email/…` and `/api/auth/address/undo`: another address for an account.
+
+use axum::extract::State;
+
+use super::{ApiResult, answer};
+use crate::app::App;
+use crate::problem::Explain;
+use crate::request::caller::{Bearer, Caller};
+use crate::request::fields::Fields;
+
+/// Mails a link to the bearer's new address. The answer is the same for every address.
+pub(crate) async fn change_email(
+    State(app): State<App>,
+    Bearer(present): Bearer,
+    caller: Caller,
+    mut fields: Fields,
+) -> ApiResult {
+    let email = fields.email("email");
+    fields.refuse_unknown();
+    let email = fields.finish(email)?;
+    let asked = app.auth().sign_in().change_email(&present, &email, &caller.0).await;
+    asked.map_err(|error| error.explain(app.now()))?;
+    Ok(answer::detail("A mail is on its way to the new address. The present one stays until then."))
+}
+
+/// Gives the account the address that the link was mailed to.
+pub(crate) async fn confirm_email(
+    State(app): State<App>,
+    caller: Caller,
+    mut fields: Fields,
+) -> ApiResult {
+    let token = fields.secret("token");
+    fields.refuse_unknown();
+    let token = fields.finish(token)?;
+    let sign_in = app.auth().sign_in();
+    let confirmed = sign_in.confirm_email_change(token.reveal(), &caller.0).await;
+    confirmed.map_err(|error| error.explain(app.now()))?;
+    Ok(answer::detail("The address has been changed. All other sessions have ended."))
+}
+
+/// Takes a change back, with the link that the old address got.
+pub(crate) async fn undo(State(app): State<App>, caller: Caller, mut fields: Fields) -> ApiResult {
+    let token = fields.secret("token");
+    fields.refuse_unknown();
+    let token = fields.finish(token)?;
+    let undone = app.auth().sign_in().undo_address_change(token.reveal(), &caller.0).await;
+    undone.map_err(|error| error.explain(app.now()))?;
+    Ok(answer::detail(
+        "The change has been taken back. Choose a new password with the mailed link.",
+    ))
+}
