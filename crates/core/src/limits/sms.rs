@@ -35,9 +35,11 @@ impl Limits<'_> {
         network: Network,
         number: &str,
     ) -> Result<(), SmsLimitError> {
-        self.auth.messages().admits_sms(number).await.map_err(SmsLimitError::Refused)?;
+        let messages = self.auth.messages();
+        messages.reaches(number).map_err(SmsLimitError::Refused)?;
         let counter = &self.auth.inner.network_limits.sms;
-        counter.admit(network, self.auth.clock().now()).map_err(SmsLimitError::TooMany)
+        counter.admit(network, self.auth.clock().now()).map_err(SmsLimitError::TooMany)?;
+        messages.admits_sms(number).await.map_err(SmsLimitError::Refused)
     }
 
     /// The must-change statements that count one more SMS, for its range of numbers and for the

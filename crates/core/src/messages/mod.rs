@@ -29,7 +29,10 @@ use store::Channel;
 
 pub use sms::{SmsRefusal, SmsStatus};
 pub use templates::Templates;
-pub use transports::{LogTransport, SendGrid, SendGridSettings, Smtp, SmtpSecurity, SmtpSettings};
+pub use transports::{
+    Gateway, GatewayFormat, GatewayMethod, GatewaySettings, LogTransport, SendGrid,
+    SendGridSettings, Smtp, SmtpSecurity, SmtpSettings, Twilio, TwilioSender, TwilioSettings,
+};
 
 use crate::Auth;
 use crate::database::Statement;
@@ -138,7 +141,7 @@ impl Messages<'_> {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<Statement, InternalError> {
-        self.queue_by(Channel::Mail, to, message, now, expires_at)
+        self.queue_by((Channel::Mail, to), message, now, expires_at)
     }
 
     /// The statement that queues an SMS to a number (E.164); like [`Self::queue`]. The batch
@@ -154,13 +157,12 @@ impl Messages<'_> {
         if !self.auth.inner.outbox.templates.has_sms(template) {
             return Err(InternalError::fault(format_args!("{template} has no text for SMS")));
         }
-        self.queue_by(Channel::Sms, to, message, now, expires_at)
+        self.queue_by((Channel::Sms, to), message, now, expires_at)
     }
 
     fn queue_by(
         &self,
-        channel: Channel,
-        to: &str,
+        (channel, to): (Channel, &str),
         message: &Message,
         now: Timestamp,
         expires_at: Timestamp,

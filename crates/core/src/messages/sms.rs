@@ -40,15 +40,21 @@ pub struct SmsStatus {
 }
 
 impl Messages<'_> {
-    /// Whether an SMS may go to a number (E.164) now; asked before anything is promised. The
-    /// budget is decided by [`Self::count_sms`], this only tells it beforehand.
-    pub async fn admits_sms(&self, to: &str) -> Result<(), SmsRefusal> {
+    /// Whether SMS go to a number (E.164) at all, as far as that can be told without the store.
+    pub(crate) fn reaches(&self, to: &str) -> Result<(), SmsRefusal> {
         if self.auth.inner.sms.is_none() {
             return Err(SmsRefusal::NotConfigured);
         }
         if !self.auth.inner.outbox.countries.allow(to) {
             return Err(SmsRefusal::CountryNotAllowed);
         }
+        Ok(())
+    }
+
+    /// Whether an SMS may go to a number (E.164) now; asked before anything is promised. The
+    /// budget is decided by [`Self::count_sms`], this only tells it beforehand.
+    pub async fn admits_sms(&self, to: &str) -> Result<(), SmsRefusal> {
+        self.reaches(to)?;
         let status = self.sms_status().await?;
         if status.stopped_at.is_some() {
             return Err(SmsRefusal::Stopped);

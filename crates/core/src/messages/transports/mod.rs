@@ -1,13 +1,20 @@
-//! Ways for mail to leave: SMTP, `SendGrid`, the log.
+//! Ways for messages to leave. Mail: SMTP, `SendGrid`; SMS: Twilio, any HTTP gateway; both: the
+//! log.
 
+mod fields;
+mod gateway;
+mod http;
 mod log;
 mod rfc5322;
 mod sendgrid;
 mod smtp;
+mod twilio;
 
+pub use gateway::{Gateway, GatewayFormat, GatewayMethod, GatewaySettings};
 pub use log::LogTransport;
 pub use sendgrid::{SendGrid, SendGridSettings};
 pub use smtp::{Smtp, SmtpSecurity, SmtpSettings};
+pub use twilio::{Twilio, TwilioSender, TwilioSettings};
 
 use crate::settings::{MailSettings, Mistake};
 

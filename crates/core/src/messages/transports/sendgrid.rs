@@ -2,14 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, StatusCode, redirect};
 use serde_json::{Value, json};
 
-use super::rfc5322;
+use super::{http, rfc5322};
 use crate::ports::{Mail, MailTransport, SendError, Token};
 use crate::settings::Mistake;
 use crate::time::seconds;
@@ -48,15 +47,14 @@ impl SendGrid {
     pub fn new(settings: &SendGridSettings) -> Result<Self, Vec<Mistake>> {
         let mistake = |key, sentence: &str| vec![Mistake { key, sentence: sentence.to_owned() }];
         let url = format!("{}/v3/mail/send", settings.base_url.trim_end_matches('/'));
-        let url = reqwest::Url::parse(&url)
-            .ok()
-            .filter(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)))
+        let url = http::endpoint(&url)
             .ok_or_else(|| mistake("mail.sendgrid.base_url", "must be a URL with https"))?;
         let mut authorization =
             HeaderValue::try_from(format!("Bearer {}", settings.api_key.reveal()))
                 .map_err(|_| mistake("mail.sendgrid.api_key", "must be a key on one line"))?;
         authorization.set_sensitive(true);
-        let client = client(settings.deadline).map_err(|error| mistake("mail.sendgrid", &error))?;
+        let client = http::client(settings.deadline).and_then(http::built);
+        let client = client.map_err(|error| mistake("mail.sendgrid", &error))?;
         Ok(Self { client, url, authorization })
     }
 
@@ -66,7 +64,7 @@ impl SendGrid {
         let answer = request.header(AUTHORIZATION, self.authorization.clone()).send().await;
         // The answer's body is not read: the status says it all, and it may be of any length.
         match answer {
-            Ok(answer) => verdict(answer.status()),
+            Ok(answer) => http::verdict("SendGrid", answer.status()),
             Err(error) if error.is_timeout() => {
                 Err(SendError::Later("SendGrid did not answer in time".to_owned()))
             }
@@ -81,18 +79,6 @@ impl MailTransport for SendGrid {
         mail: &'a Mail,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
         Box::pin(self.deliver(mail))
-    }
-}
-
-/// A refused mail (400, 413, …) is refused for good. A refused key (401, 403), a redirect and a
-/// wrong address (404) are our configuration's fault: the mail waits until it is set right.
-fn verdict(status: StatusCode) -> Result<(), SendError> {
-    let sentence = format!("SendGrid answered {}", status.as_u16());
-    match status.as_u16() {
-        200..=299 => Ok(()),
-        401 | 403 | 404 | 405 | 408 | 425 | 429 => Err(SendError::Later(sentence)),
-        400..=499 => Err(SendError::Never(sentence)),
-        _ => Err(SendError::Later(sentence)),
     }
 }
 
@@ -126,33 +112,4 @@ fn body(mail: &Mail) -> Result<Value, SendError> {
             "subscription_tracking": { "enable": false },
         },
     }))
-}
-
-/// A client that follows no redirect, asks no proxy of the environment, and trusts the public
-/// roots it was built with: `reqwest` alone would look for the system's, which a bare container
-/// does not have.
-fn client(deadline: Duration) -> Result<Client, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(deadline)
-        .connect_timeout(deadline / 2)
-        .build()
-        .map_err(|error| format!("the HTTP client cannot be set up: {error}"))
-}
-
-fn is_loopback(url: &reqwest::Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
 }

@@ -1,11 +1,14 @@
 //! The outbox, its texts and its transports.
 
+mod gateway;
+mod http_server;
 mod outbox;
 mod post;
 mod sendgrid;
 mod sms;
 mod smtp;
 mod smtp_server;
+mod twilio;
 mod wording;
 
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use ironlatch_core::Auth;
 use ironlatch_core::database::{Batch, Row, Statement};
 use ironlatch_core::ids::MessageId;
 use ironlatch_core::messages::Message;
-use ironlatch_core::ports::{Mail, MailTransport};
+use ironlatch_core::ports::{Mail, MailTransport, Sms};
 use ironlatch_core::time::minutes;
 use ironlatch_testkit::{MASTER_KEY, MovedClock, cheap_settings};
 use uuid::Uuid;
@@ -66,6 +69,17 @@ async fn rows(auth: &Auth) -> Vec<(String, Option<String>, usize, Option<Message
         )
     };
     rows.iter().map(read).collect()
+}
+
+/// A port where nobody listens: bound, read, let go.
+fn unused_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An SMS as transports get it.
+fn sms(text: &str) -> Sms {
+    let id = Uuid::from_u128(0x019a_a3f0_0000_7000_8000_0000_0000_0001).into();
+    Sms { id, to: "+491701234567".to_owned(), text: text.to_owned() }
 }
 
 /// A mail as transports get it.

@@ -1,79 +1,26 @@
 //! `SendGrid`'s API, played by a server on this machine.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ironlatch_core::messages::{SendGrid, SendGridSettings};
 use ironlatch_core::ports::{Mail, MailTransport, SendError, Token};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
+use super::http_server::Api;
 use super::mail;
 
-/// Answers every request with the same bytes and keeps what it was sent.
-struct Api {
-    url: String,
-    requests: Arc<Mutex<Vec<String>>>,
-}
-
-impl Api {
-    async fn answering(answer: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::<Mutex<Vec<String>>>::default();
-        let kept = requests.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let kept = kept.clone();
-                tokio::spawn(async move { serve(stream, answer, &kept).await });
-            }
-        });
-        Self { url, requests }
-    }
-
-    fn client(&self) -> SendGrid {
-        let mut settings = SendGridSettings::new(Token::new("SG.key".to_owned()));
-        settings.base_url.clone_from(&self.url);
-        settings.deadline = Duration::from_millis(500);
-        SendGrid::new(&settings).unwrap()
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-async fn serve(mut stream: TcpStream, answer: &str, kept: &Mutex<Vec<String>>) -> Option<()> {
-    let mut request = Vec::new();
-    while !is_whole(&request) {
-        let mut piece = [0; 4_096];
-        let length = stream.read(&mut piece).await.ok()?;
-        request.extend(piece.get(..length).filter(|piece| !piece.is_empty())?);
-    }
-    kept.lock().unwrap().push(String::from_utf8(request).ok()?);
-    if answer.is_empty() {
-        std::future::pending::<()>().await;
-    }
-    stream.write_all(answer.as_bytes()).await.ok()
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, length)| length.parse::<usize>().ok());
-    length.is_none_or(|length| body.len() >= length)
+fn client(api: &Api) -> SendGrid {
+    let mut settings = SendGridSettings::new(Token::new("SG.key".to_owned()));
+    settings.base_url.clone_from(&api.url);
+    settings.deadline = Duration::from_millis(500);
+    SendGrid::new(&settings).unwrap()
 }
 
 #[tokio::test]
 async fn a_mail_is_handed_over_as_the_api_wants_it() {
     let api = Api::answering("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await;
     let mail = mail("ada@example.com");
-    api.client().send(&mail).await.unwrap();
+    client(&api).send(&mail).await.unwrap();
     let requests = api.requests();
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /v3/mail/send HTTP/1.1\r\n"), "{head}");
@@ -106,7 +53,7 @@ async fn what_is_final_and_what_is_not() {
     ];
     for (answer, is_final) in cases {
         let api = Api::answering(answer).await;
-        let error = api.client().send(&mail("ada@example.com")).await.unwrap_err();
+        let error = client(&api).send(&mail("ada@example.com")).await.unwrap_err();
         assert_eq!(matches!(error, SendError::Never(_)), is_final, "{answer}: {error}");
         assert!(!error.to_string().contains("SG.key"), "{error}");
     }
@@ -118,7 +65,7 @@ async fn no_redirect_is_followed() {
     let api =
         Api::answering("HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n");
     let api = api.await;
-    let error = api.client().send(&mail("ada@example.com")).await.unwrap_err();
+    let error = client(&api).send(&mail("ada@example.com")).await.unwrap_err();
     assert!(matches!(error, SendError::Later(_)));
     assert_eq!(api.requests().len(), 1);
 }
@@ -132,7 +79,7 @@ async fn b17_line_breaks_reach_no_server() {
         Mail { subject: "Hello\r\nBcc: eve@example.com".to_owned(), ..sound },
     ];
     for mail in hostile {
-        assert!(matches!(api.client().send(&mail).await, Err(SendError::Never(_))));
+        assert!(matches!(client(&api).send(&mail).await, Err(SendError::Never(_))));
     }
     assert_eq!(api.requests().len(), 0);
 }
