@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// Tells where people came from.
     #[command(subcommand)]
     Sources(Sources),
+    /// Stops SMS, lets them go again, shows how they stand.
+    #[command(subcommand)]
+    Sms(Sms),
     /// Writes a copy of the embedded database, also while the server runs. The master key is not
     /// in it: keep that elsewhere.
     Backup {
@@ -119,6 +122,16 @@ pub(crate) enum Keys {
         #[arg(long)]
         compromised: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sms {
+    /// Stops SMS on every node at once; those that wait stay and expire.
+    Stop,
+    /// Lets SMS go again.
+    Start,
+    /// Shows whether SMS go, and how many of the day's budget went.
+    Status,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,7 +16,7 @@ use ironlatch_core::time::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::cli::{Account, Command, Keys};
+use crate::cli::{Account, Command, Keys, Sms};
 use crate::master_key;
 use crate::opening::Opening;
 use crate::restoring;
@@ -38,6 +38,7 @@ pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()
             Ok(())
         }
         Command::Sources(report) => sources::report(report, &opening.for_command().await?).await,
+        Command::Sms(act) => sms(&act, &opening.for_command().await?).await,
         Command::Backup { file } => backup(&file, &opening).await,
         Command::Restore { file, force } => restoring::restore(&file, force, &opening).await,
         Command::Doctor => doctor(&opening).await,
@@ -57,6 +58,22 @@ async fn account(act: Account, auth: &Auth) -> anyhow::Result<()> {
         Account::SetRole { account, role } => accounts.set_role(&named(&account)?, &role).await?,
     };
     show(&account);
+    Ok(())
+}
+
+async fn sms(act: &Sms, auth: &Auth) -> anyhow::Result<()> {
+    match act {
+        Sms::Stop if auth.limits().stop_sms().await? => println!("SMS are stopped on every node."),
+        Sms::Stop => println!("SMS were stopped already."),
+        Sms::Start if auth.limits().start_sms().await? => println!("SMS go again."),
+        Sms::Start => println!("SMS were not stopped."),
+        Sms::Status => {}
+    }
+    let status = auth.messages().sms_status().await?;
+    let configured = if status.is_configured { "yes" } else { "no" };
+    println!("configured    {configured}");
+    println!("stopped       {}", words(status.stopped_at));
+    println!("today (UTC)   {} of {}", status.sent_today, status.daily_budget);
     Ok(())
 }
 

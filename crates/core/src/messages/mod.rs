@@ -126,6 +126,13 @@ impl Outbox {
     }
 }
 
+/// What is wrong with the sender, the texts and the countries that SMS go to; empty when all is
+/// well. Building an `Auth` asks it too; this tells it without one.
+#[must_use]
+pub fn check(settings: &Settings) -> Vec<Mistake> {
+    Outbox::new(settings).err().unwrap_or_default()
+}
+
 /// The outbox as other rooms see it.
 pub struct Messages<'a> {
     pub(crate) auth: &'a Auth,

@@ -124,11 +124,19 @@ impl Layers {
     }
 
     /// What development does where nothing was given: no access log, room for all the sign-ups
-    /// that come from this one machine, every door open, and a data directory that goes when the
-    /// program ends.
+    /// and SMS that come from this one machine, SMS to everywhere (the inbox costs nothing), every
+    /// door open, and a data directory that goes when the program ends.
     pub(crate) fn add_development(&mut self) -> std::io::Result<Option<TempDir>> {
         self.set_if_absent("http.access_log", false);
-        self.set_if_absent("limits.sign_ups_per_network_hour", 1_000);
+        for key in [
+            "limits.sign_ups_per_network_hour",
+            "sms.per_network_hour",
+            "sms.per_prefix_hour",
+            "sms.daily_budget",
+        ] {
+            self.set_if_absent(key, 1_000);
+        }
+        self.set_if_absent("sms.countries", vec![Value::from("*")]);
         for door in ["users", "otp_session", "accounts", "cfg"] {
             self.set_if_absent(&format!("doors.{door}.enabled"), true);
         }
@@ -234,6 +242,9 @@ impl Layers {
             let origin = self.values.get(&key).map_or(&default, |(_, origin)| origin);
             let value = match (key.as_str(), value) {
                 ("database_url", Value::String(url)) => Value::String(without_password(&url)),
+                // Gateways' habits: secrets in the query, in headers, in the body.
+                ("sms.http.url", Value::String(url)) => Value::String(without_query(&url)),
+                (key, Value::String(text)) if !text.is_empty() && is_hidden(key) => "…".into(),
                 (_, value) => value,
             };
             writeln!(text, "{key} = {value}  # {origin}")?;
@@ -285,6 +296,17 @@ fn place(text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..offset).unwrap_or_default();
     let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
     format!("line {}, column {}", before.matches('\n').count() + 1, column + 1)
+}
+
+/// Whether a text is the operator's own and may hold a secret.
+fn is_hidden(key: &str) -> bool {
+    key == "sms.http.body" || key.starts_with("sms.http.headers.")
+}
+
+/// A URL that can be shown.
+fn without_query(url: &str) -> String {
+    let (base, query) = url.split_once('?').map_or((url, ""), |(base, _)| (base, "?…"));
+    format!("{}{query}", without_password(base))
 }
 
 /// A database URL that can be shown.

@@ -158,7 +158,7 @@ fn kept<T: MailTransport + 'static>(
 }
 
 /// Reads a secret that not everybody may read.
-fn secret(key: &str, path: &Path, mistakes: &mut Mistakes) -> Option<Token> {
+pub(super) fn secret(key: &str, path: &Path, mistakes: &mut Mistakes) -> Option<Token> {
     let shown = path.display();
     mistakes.unless(
         !master_key::is_open(path),

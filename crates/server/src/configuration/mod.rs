@@ -4,6 +4,7 @@
 mod layers;
 mod mail;
 mod resolve;
+mod sms;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use layers::{Layers, Mistakes};
 use mail::Mail;
 pub(crate) use resolve::ServerSettings;
+use sms::Sms;
 
 /// Everything that can be configured; the names are the keys of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +54,7 @@ pub(crate) struct Configuration {
     limits: LimitSettings,
     tokens: TokenSettings,
     mail: Mail,
+    sms: Sms,
     http: Http,
     checks: Checks,
     doors: DoorsSettings,
@@ -106,6 +109,7 @@ impl Default for Configuration {
             limits: LimitSettings::default(),
             tokens: TokenSettings::default(),
             mail: Mail::default(),
+            sms: Sms::default(),
             http: Http {
                 documents: true,
                 access_log: true,

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use axum::http::Uri;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
-use ironlatch_core::settings::{MailSettings, Settings, SmsSettings};
+use ironlatch_core::messages;
+use ironlatch_core::settings::{MailSettings, Settings};
 use tracing_subscriber::filter::Targets;
 
 use super::{Configuration, Mistakes};
@@ -52,7 +53,7 @@ impl Configuration {
         );
         let core = self.core_settings(development, listen);
         let web = self.web_settings(development, local, mistakes);
-        for mistake in core.check().into_iter().chain(web.check()) {
+        for mistake in core.check().into_iter().chain(messages::check(&core)).chain(web.check()) {
             mistakes.add(mistake.key, mistake.sentence);
         }
         ServerSettings {
@@ -63,7 +64,7 @@ impl Configuration {
             web,
             ways: Ways {
                 mail: self.mail.transport(development || self.is_for_this_machine(), mistakes),
-                sms: None,
+                sms: self.sms.transport(mistakes),
             },
             log: self.log.parse().unwrap_or_else(|_| {
                 mistakes.add("log", "must be error, warn, info, debug or trace, or target=level");
@@ -93,10 +94,7 @@ impl Configuration {
                 product: self.mail.product.clone().unwrap_or(mail.product),
                 templates: self.mail.templates.clone(),
             },
-            sms: SmsSettings {
-                countries: if development { vec!["*".to_owned()] } else { Vec::new() },
-                ..SmsSettings::default()
-            },
+            sms: self.sms.core_settings(),
             doors: self.doors.clone(),
             totp: self.totp.clone(),
             when_blind: self.checks.when_blind,

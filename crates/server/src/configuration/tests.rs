@@ -144,6 +144,84 @@ fn only_the_public_urls_host_and_those_named_are_answered_for() {
 }
 
 #[test]
+fn sms_are_off_until_everything_they_need_is_there() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "s3cret\n").unwrap();
+    let path = secret.path().display();
+    let is_on = |file: &str| {
+        let (_, configuration, mut mistakes) = read(file, &[]);
+        let is_on = configuration.resolve(false, &mut mistakes).ways.sms.is_some();
+        mistakes.into_result().map(|()| is_on).map_err(|mistakes| mistakes.to_string())
+    };
+    assert_eq!(is_on(""), Ok(false));
+    assert_eq!(is_on("sms.countries = ['DE']"), Ok(false));
+    assert_eq!(is_on("sms.transport = 'log'\nsms.countries = ['DE', 'us']"), Ok(true));
+    let twilio = format!(
+        "[sms]\ntransport = 'twilio'\ncountries = ['DE']\n[sms.twilio]
+        account_sid = 'AC{0}'\nkey_sid = 'SK{0}'\nauth_token_file = '{path}'\nfrom = 'Example'",
+        "0".repeat(32)
+    );
+    assert_eq!(is_on(&twilio), Ok(true));
+    let http = format!(
+        "[sms]\ntransport = 'http'\ncountries = ['DE']\n[sms.http]
+        url = 'https://gateway.example.com'\nformat = 'form'\nbody = 'to={{to}}&m={{text}}'
+        token_file = '{path}'\nheaders.X-Key = '{{token}}'"
+    );
+    assert_eq!(is_on(&http), Ok(true));
+    for (file, mistakes) in [
+        ("sms.transport = 'pigeon'", &["sms.transport (file "][..]),
+        ("sms.transport = 'log'", &["sms.countries: must name"]),
+        ("sms.transport = 'log'\nsms.countries = ['*']", &["sms.countries: * is for development"]),
+        ("sms.transport = 'log'\nsms.countries = ['Mars']", &["sms.countries: \"Mars\" is no"]),
+        ("sms.daily_budget = 0\nsms.budget = 1", &["sms.daily_budget: must", "sms.budget (file "]),
+        (
+            "sms.transport = 'twilio'\nsms.countries = ['DE']",
+            &["sms.twilio.from: or", "sms.twilio.auth_token_file: must be given"],
+        ),
+        (
+            "sms.transport = 'http'\nsms.countries = ['DE']\nsms.http.url = 'http://a.example'",
+            &["sms.http.url: must", "sms.http.body: must"],
+        ),
+    ] {
+        let text = is_on(file).unwrap_err();
+        for mistake in mistakes {
+            assert!(text.contains(mistake), "{mistake} is missing in:\n{text}");
+        }
+        assert_eq!(text.lines().count(), 1 + mistakes.len(), "{text}");
+    }
+    std::fs::set_permissions(secret.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    assert!(is_on(&twilio).unwrap_err().contains("sms.twilio.auth_token_file: everybody"));
+}
+
+#[test]
+fn development_sends_sms_everywhere_into_the_inbox() {
+    let resolved = |file: &str| {
+        let (mut layers, ..) = read(file, &[]);
+        let _folder = layers.add_development().unwrap();
+        let mut mistakes = Mistakes::default();
+        let settings = layers.read(&mut mistakes).resolve(true, &mut mistakes);
+        mistakes.into_result().map(|()| settings.core.sms).map_err(|it| it.to_string())
+    };
+    assert_eq!(resolved("").unwrap().countries, ["*"]);
+    assert_eq!(resolved("sms.countries = ['DE']").unwrap().countries, ["DE"]);
+}
+
+#[test]
+fn what_gateways_are_told_is_not_printed() {
+    let file = "[sms.http]\nurl = 'https://gateway.example/send?key=hunter2'
+        body = '{\"key\": \"hunter2\"}'\nheaders.X-Key = 'hunter2'";
+    let (layers, configuration, mistakes) = read(file, &[]);
+    assert!(mistakes.into_result().is_ok());
+    let text = layers.print(&configuration).unwrap();
+    assert!(text.contains("sms.http.url = \"https://gateway.example/send?…\"  # file"), "{text}");
+    assert!(text.contains("sms.http.headers.X-Key = \"…\"  # file"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    let (_, _, mistakes) = read(&text, &[]);
+    assert!(mistakes.into_result().is_ok(), "what is printed can be read again");
+}
+
+#[test]
 fn development_listens_on_loopback_only() {
     let (_, configuration, mut mistakes) = read("listen = '0.0.0.0:8000'", &[]);
     configuration.resolve(true, &mut mistakes);

@@ -121,9 +121,9 @@ impl Gateway {
                 Ok(None) => break,
                 Err(error) => return Err(http::unanswered_sms(NAME, &error)),
             }
-        }
-        if String::from_utf8_lossy(&read).contains(words) {
-            return Ok(());
+            if String::from_utf8_lossy(&read).contains(words) {
+                return Ok(());
+            }
         }
         // Whether it left is not known, so it is not sent again.
         Err(SendError::Never(format!("{NAME} did not say that it took the SMS")))
