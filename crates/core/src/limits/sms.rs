@@ -91,7 +91,76 @@ fn prefix(number: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ironlatch_testkit::each_engine;
+
     use super::*;
+    use crate::Auth;
+    use crate::messages::LogTransport;
+    use crate::settings::Settings;
+    use crate::time::minutes;
+
+    async fn node(url: &str) -> Auth {
+        let mut settings = Settings::default();
+        settings.sms.countries = vec!["DE".to_owned()];
+        settings.sms.per_prefix_hour = 5;
+        settings.sms.per_network_hour = 3;
+        let builder = Auth::builder().settings(settings).database(url).master_key([7; 32]);
+        builder.sms(Arc::new(LogTransport)).build().await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn b22_a_range_of_numbers_gets_few_sms_whoever_asks_and_wherever() {
+        each_engine(async |url| {
+            let nodes = [node(&url).await, node(&url).await];
+            let count = |n: usize, number: String, now| {
+                let auth = &nodes[n % 2];
+                let mut batch = Batch::new();
+                batch.extend(auth.limits().count_sms(&number, now));
+                async move { auth.database().write(batch).await.is_ok() }
+            };
+            let now = nodes[0].clock().now();
+            let range = |n| format!("+49170123{n:04}");
+            let counted = (0..50).map(|n| count(n, range(n), now));
+            let counted = futures_util::future::join_all(counted).await;
+            assert_eq!(counted.iter().filter(|counted| **counted).count(), 5);
+            assert!(count(0, "+491719990001".to_owned(), now).await, "another range");
+            assert!(!count(1, range(99), now.plus(minutes(59))).await);
+            assert!(count(1, range(99), now.plus(minutes(60))).await, "an hour later");
+            // What a range refused took nothing from the day's budget.
+            let status = nodes[1].messages().sms_status().await.unwrap();
+            assert_eq!(status.sent_today, 7);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn b22_a_network_asks_for_few_sms() {
+        each_engine(async |url| {
+            let auth = node(&url).await;
+            let network = |last| Network::of([192, 0, 2, last].into());
+            let ask = async |last, number| auth.limits().admit_sms(network(last), number).await;
+            for number in ["+491701234560", "+491701234561", "+491701234562"] {
+                ask(1, number).await.unwrap();
+            }
+            let fourth = ask(1, "+491709999999").await;
+            assert!(matches!(fourth, Err(SmsLimitError::TooMany(_))));
+            ask(2, "+491709999999").await.unwrap();
+            for _ in 0..9 {
+                let abroad = ask(3, "+18765550123").await;
+                assert!(matches!(
+                    abroad,
+                    Err(SmsLimitError::Refused(SmsRefusal::CountryNotAllowed))
+                ));
+            }
+            ask(3, "+491709999999").await.unwrap();
+            auth.limits().stop_sms().await.unwrap();
+            let stopped = ask(4, "+491709999999").await;
+            assert!(matches!(stopped, Err(SmsLimitError::Refused(SmsRefusal::Stopped))));
+        })
+        .await;
+    }
 
     #[test]
     fn a_range_is_named_by_six_to_eight_digits() {

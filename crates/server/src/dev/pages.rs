@@ -81,7 +81,25 @@ fn pieces(text: &str) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
+    use ironlatch_core::ports::Sms;
+
     use super::*;
+
+    #[tokio::test]
+    async fn sms_are_shown_beside_mails() {
+        let development = Development::new();
+        let ways = development.inbox();
+        let id = uuid::Uuid::from_u128(1).into();
+        let (to, text) = ("+491701234567".to_owned(), "Code: <042137>".to_owned());
+        ways.sms.unwrap().send(&Sms { id, to, text }).await.unwrap();
+        let shown = inbox(State(development.clone())).await.unwrap().1.0;
+        assert!(shown.contains("<h2>SMS</h2>") && shown.contains("+491701234567"), "{shown}");
+        assert!(shown.contains("Code: &#60;042137&#62;") && !shown.contains("<iframe"), "{shown}");
+        let list = super::super::inbox::list(State(development)).await.0;
+        let list = serde_json::to_value(list).unwrap();
+        assert_eq!(list[0]["channel"], "sms");
+        assert_eq!(list[0]["text"], "Code: <042137>");
+    }
 
     #[test]
     fn links_in_a_text_are_found() {

@@ -65,6 +65,23 @@ fn accounts_are_made_disabled_and_enabled_beside_the_server() {
 }
 
 #[test]
+fn sms_are_stopped_and_started_beside_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let sms = |act: &str| said(&run(folder.path(), &["sms", act]));
+    let status = sms("status");
+    for line in ["configured    no", "stopped       never", "today (UTC)   0 of 500"] {
+        assert!(status.contains(line), "{status}");
+    }
+    let stopped = sms("stop");
+    assert!(stopped.contains("stopped on every node") && stopped.contains("stopped       20"));
+    assert!(sms("stop").contains("stopped already"));
+    assert!(sms("start").contains("SMS go again."));
+    assert!(sms("start").contains("were not stopped"));
+    drop(server);
+}
+
+#[test]
 fn keys_rotate_and_compromised_ones_end_their_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

@@ -1,10 +1,16 @@
 //! SMS through the outbox: what is said, what is counted, what is stopped (attack B22).
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use ironlatch_core::Auth;
 use ironlatch_core::database::Batch;
-use ironlatch_core::messages::{Message, SmsRefusal};
-use ironlatch_core::ports::SendError;
+use ironlatch_core::messages::{LogTransport, Message, SmsRefusal};
+use ironlatch_core::ports::{SendError, Sms, SmsTransport};
 use ironlatch_core::time::{days, minutes, seconds};
-use ironlatch_testkit::{TestAuth, each_auth};
+use ironlatch_testkit::{
+    Inbox, MASTER_KEY, MovedClock, TestAuth, cheap_settings, each_auth, each_engine,
+};
 
 use super::rows;
 
@@ -75,6 +81,132 @@ async fn what_has_not_left_is_tried_again_and_what_may_have_is_not() {
         assert_eq!(rows(&test.auth).await[1].1.as_deref(), Some("refused"));
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_transport_that_panics_or_hangs_up_is_not_asked_twice() {
+    each_engine(async |url| {
+        let clock = Arc::new(MovedClock::new());
+        let auth = Auth::builder()
+            .settings(cheap_settings())
+            .database(url.as_str())
+            .master_key(MASTER_KEY)
+            .clock(Arc::<MovedClock>::clone(&clock))
+            .sms(Arc::new(Panics))
+            .build();
+        let auth = auth.await.unwrap();
+        let now = auth.clock().now();
+        let queued = auth.messages().queue_sms(ADA, &code(), now, now.plus(minutes(5))).unwrap();
+        auth.database().write(queued.into()).await.unwrap();
+        auth.messages().deliver_due().await.unwrap();
+        assert_eq!(rows(&auth).await[0].1.as_deref(), Some("refused"), "it may have left");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_never_send_the_same_sms() {
+    each_auth(async |test| {
+        let other = test.second_node().await;
+        for n in 0..40 {
+            assert!(ask(&test, &format!("+4917012345{n:02}")).await);
+        }
+        let (one, two) = (test.auth.clone(), other.auth.clone());
+        let rounds = [
+            tokio::spawn(async move { one.messages().deliver_due().await }),
+            tokio::spawn(async move { two.messages().deliver_due().await }),
+        ];
+        for round in rounds {
+            round.await.unwrap().unwrap();
+        }
+        let mut numbers: Vec<_> = test.inbox.all().iter().map(|sms| sms.to.clone()).collect();
+        assert_eq!(numbers.len(), 40);
+        numbers.sort();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 40, "nobody gets two");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let clock = Arc::new(MovedClock::new());
+    let link = Some("https://auth.example.com/sign-in?token=tok-en".to_owned());
+    let message = Message::SignInCode { code: CODE.to_owned(), link };
+    let inbox = Arc::new(Inbox::new());
+    let quiet: Arc<dyn SmsTransport> = Arc::new(LogTransport);
+    for sms in [quiet, Arc::<Inbox>::clone(&inbox)] {
+        inbox.fail_next(SendError::Later("away".to_owned()));
+        inbox.fail_next(SendError::Never("no".to_owned()));
+        let auth = Auth::builder()
+            .settings(cheap_settings())
+            .database(url.as_str())
+            .master_key(MASTER_KEY)
+            .clock(Arc::<MovedClock>::clone(&clock))
+            .mail(Arc::new(LogTransport))
+            .sms(sms);
+        let auth = auth.build().await.unwrap();
+        let (now, messages) = (auth.clock().now(), auth.messages());
+        let end = now.plus(minutes(5));
+        let mut batch = Batch::new();
+        batch.add(messages.queue_sms(ADA, &message, now, end).unwrap());
+        batch.add(messages.queue_sms(ADA, &message, now, end).unwrap());
+        batch.add(messages.queue("ada@example.com", &message, now, end).unwrap());
+        auth.database().write(batch).await.unwrap();
+        messages.deliver_due().await.unwrap();
+    }
+    let text = log.0.lock().unwrap().clone();
+    for line in ["an SMS would leave", "a mail would leave", "refused for good", "has to wait"] {
+        assert!(text.contains(line), "{line} is missing in {text}");
+    }
+    for secret in [CODE, "tok-en", "170123", "ada@example.com"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+/// Panics instead of sending.
+struct Panics;
+
+impl SmsTransport for Panics {
+    fn send<'a>(
+        &'a self,
+        _: &'a Sms,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
+        Box::pin(async { panic!("a test's transport") })
+    }
+}
+
+/// Keeps every field of every event.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut log = self.0.lock().unwrap();
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            log.push_str(&format!("{field}={value:?}\n"));
+        });
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[tokio::test]

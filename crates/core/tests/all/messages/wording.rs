@@ -20,6 +20,8 @@ fn one_of_each() -> Vec<Message> {
     vec![
         Message::VerifyEmail { link: link.clone() },
         Message::AlreadyRegistered { reset_link_page: link.clone() },
+        Message::SignInCode { code: "042137".to_owned(), link: Some(link.clone()) },
+        Message::SignInCode { code: "042137".to_owned(), link: None },
         Message::ResetPassword { link },
         Message::Welcome { name },
         Message::PasswordChanged { at, from: from.clone() },
@@ -35,13 +37,17 @@ fn one_of_each() -> Vec<Message> {
 }
 
 async fn sent(messages: &[Message]) -> Vec<ironlatch_testkit::Received> {
+    sent_for(messages, 1_440).await
+}
+
+async fn sent_for(messages: &[Message], minutes: u64) -> Vec<ironlatch_testkit::Received> {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("test.db").display());
     let inbox = Arc::new(Inbox::new());
     let auth = node(&url, &Arc::default(), inbox.clone()).await;
     let mut mails = Vec::new();
     for message in messages {
-        write(&auth, "ada@example.com", message, 1_440).await;
+        write(&auth, "ada@example.com", message, minutes).await;
         auth.messages().deliver_due().await.unwrap();
         mails.push(inbox.latest("ada@example.com"));
     }
@@ -64,10 +70,37 @@ async fn the_verification_mail_says_what_the_contract_wants() {
 }
 
 #[tokio::test]
+async fn the_mail_with_a_code_says_what_the_contract_wants() {
+    let link = Some(LINK.to_owned());
+    let with_link = Message::SignInCode { code: "042137".to_owned(), link };
+    let without = Message::SignInCode { code: "042137".to_owned(), link: None };
+    let mails = sent_for(&[with_link, without], 5).await;
+    for mail in &mails {
+        assert_eq!((mail.channel, mail.subject.as_str()), ("email", "Your verification code"));
+        assert_eq!(mail.code(), "042137");
+        for words in [
+            "Your Verification Code",
+            "Enter this code to complete your login:",
+            "042137",
+            "This code expires in 5 minutes.",
+            "If you did not ask for this code, ignore this mail",
+        ] {
+            assert!(mail.text.contains(words), "{words} is missing in the text:\n{}", mail.text);
+            assert!(mail.html.contains(words), "{words} is missing in the HTML");
+        }
+        assert!(mail.html.contains(">Your Verification Code</h1>"), "{}", mail.html);
+    }
+    assert_eq!(mails[0].link(), LINK);
+    assert!(mails[0].html.contains(&format!("href=\"{}\"", LINK.replace('&', "&amp;"))));
+    assert!(!mails[1].text.contains("://") && !mails[1].html.contains("href"));
+}
+
+#[tokio::test]
 async fn b16_no_mail_repeats_markup_or_links_of_other_people() {
     for mail in sent(&one_of_each()).await {
         let subject = &mail.subject;
         assert!(!subject.contains(['\r', '\n']) && !subject.contains("tok"), "{subject}");
+        assert!(!subject.contains("042137"), "{subject}");
         for part in [&mail.text, &mail.html] {
             for link in ["evil.example", "eve@evil", "https://evil"] {
                 assert!(!part.contains(link), "{subject}: {link} in\n{part}");
@@ -95,10 +128,15 @@ fn nothing_of_a_message_shows_in_debug_output() {
     for message in one_of_each() {
         let shown = format!("{message:?}");
         assert!(!shown.contains("tok-en") && !shown.contains("example"), "{shown}");
+        assert!(!shown.contains("042137"), "{shown}");
     }
 }
 
 fn load(folder: &Path) -> Result<(), Vec<String>> {
+    load_with(folder, None)
+}
+
+fn load_with(folder: &Path, sms: Option<&Path>) -> Result<(), Vec<String>> {
     let settings = MailSettings {
         from: "Ironlatch <noreply@example.com>".to_owned(),
         product: "Ironlatch".to_owned(),
@@ -110,7 +148,8 @@ fn load(folder: &Path) -> Result<(), Vec<String>> {
             .map(|mistake| format!("{}: {}", mistake.key, mistake.sentence))
             .collect()
     };
-    Templates::load(&settings, &SmsSettings::default()).map(drop).map_err(mistakes)
+    let sms = SmsSettings { templates: sms.map(Path::to_owned), ..SmsSettings::default() };
+    Templates::load(&settings, &sms).map(drop).map_err(mistakes)
 }
 
 #[test]
@@ -128,6 +167,8 @@ fn single_files_can_be_overridden_and_broken_ones_are_named_at_start() {
         ("verify_email.subject", "Use {{ link }}", Some("verify_email.subject")),
         ("verify_email.subject", "two\nlines", Some("verify_email.subject must be one line")),
         ("verify_email.subject", "", Some("verify_email.subject must be one line")),
+        ("sign_in_code.txt", "{{ link }}", Some("sign_in_code.txt must contain {{ code }}")),
+        ("sign_in_code.subject", "{{ code }}", Some("sign_in_code.subject")),
         ("layout.html", "no block", Some("verify_email.html must contain {{ link }}")),
     ];
     for (name, text, complaint) in cases {
@@ -145,6 +186,32 @@ fn single_files_can_be_overridden_and_broken_ones_are_named_at_start() {
         }
     }
     assert!(load(Path::new("/nowhere/at/all")).is_err());
+}
+
+#[test]
+fn texts_of_sms_can_be_overridden_and_broken_ones_are_named_at_start() {
+    let long = format!("{{{{ code }}}}{}", "x".repeat(155));
+    let name = "sign_in_code.txt";
+    for (name, text, complaint) in [
+        (name, "{{ product }}: {{ code }}\n\n@auth.example.com #{{ code }}", None),
+        (name, "no code", Some("sign_in_code.txt must contain {{ code }}")),
+        (name, "{{ cod }}", Some("sms/sign_in_code.txt")),
+        (name, "{{ code }}\u{7}", Some("must be text of at most 160")),
+        (name, &long, Some("must be text of at most 160")),
+        ("sign_in_code.html", "{{ code }}", Some("sign_in_code.html replaces nothing")),
+        ("welcome.txt", "{{ name }}", Some("welcome.txt replaces nothing")),
+    ] {
+        let (mails, sms) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(sms.path().join(name), text).unwrap();
+        match (load_with(mails.path(), Some(sms.path())), complaint) {
+            (Ok(()), None) => {}
+            (Err(mistakes), Some(complaint)) => {
+                let named = |m: &String| m.starts_with("sms.templates") && m.contains(complaint);
+                assert!(mistakes.iter().any(named), "{name} {text:?}: {mistakes:?}");
+            }
+            (answer, _) => panic!("{name} {text:?}: {answer:?}"),
+        }
+    }
 }
 
 #[tokio::test]
