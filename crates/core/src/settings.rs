@@ -472,6 +472,17 @@ impl Settings {
             "is below OWASP's least for so many passes: use 19456 with argon2_passes = 2, or \
              47104 with 1",
         );
+        mistakes.extend(self.role_and_limit_mistakes());
+        mistakes
+    }
+
+    fn role_and_limit_mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        let mut unless = |fine: bool, key: &'static str, sentence: &str| {
+            if !fine {
+                mistakes.push(Mistake { key, sentence: sentence.to_owned() });
+            }
+        };
         unless(self.sms.daily_budget >= 1, "sms.daily_budget", "must be 1 or more");
         unless(self.sms.per_prefix_hour >= 1, "sms.per_prefix_hour", "must be 1 or more");
         unless(self.sms.per_network_hour >= 1, "sms.per_network_hour", "must be 1 or more");

@@ -180,11 +180,11 @@ async fn attempt(auth: &Auth, message: &Leased) {
 async fn send(auth: &Auth, message: &Leased) -> Result<(), SendError> {
     match message.channel {
         Channel::Mail => {
-            let mail = mail(auth, message).map_err(not_yet)?;
+            let mail = mail(auth, message).map_err(|error| not_yet(&error))?;
             in_time(auth.inner.mail.send(&mail), SendError::Later).await
         }
         Channel::Sms => {
-            let sms = sms(auth, message).map_err(not_yet)?;
+            let sms = sms(auth, message).map_err(|error| not_yet(&error))?;
             let Some(transport) = &auth.inner.sms else {
                 return Err(SendError::Later("this node sends no SMS".to_owned()));
             };
@@ -194,7 +194,7 @@ async fn send(auth: &Auth, message: &Leased) -> Result<(), SendError> {
 }
 
 /// What cannot be opened or put into words has not left.
-fn not_yet(error: InternalError) -> SendError {
+fn not_yet(error: &InternalError) -> SendError {
     SendError::Later(error.to_string())
 }
 
