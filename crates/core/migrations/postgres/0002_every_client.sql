@@ -92,8 +92,8 @@ CREATE TABLE account_sources (
     created_at BIGINT  NOT NULL,
     PRIMARY KEY (account_id, source_id)
 );
-CREATE INDEX account_sources_by_source ON account_sources (source_id, created_at);
-CREATE INDEX account_sources_by_time ON account_sources (created_at);
+CREATE INDEX account_sources_by_source ON account_sources (source_id, is_first);
+CREATE INDEX account_sources_by_time ON account_sources (created_at, source_id, is_first);
 
 CREATE TABLE source_days (
     source_id UUID   NOT NULL REFERENCES registration_sources (id) ON DELETE CASCADE,

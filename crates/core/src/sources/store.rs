@@ -93,7 +93,7 @@ pub(super) fn count(source: &Source, day: Day, counted: Counted) -> Statement {
 pub(super) fn top(rows: i64, include_inactive: bool) -> Statement {
     Statement::new(
         "SELECT s.id, s.url, s.category, s.name, s.description, s.is_active, s.created_at,
-                s.updated_at, count(a.account_id) AS users,
+                s.updated_at, count(a.source_id) AS users,
                 count(CASE WHEN a.is_first THEN 1 END) AS sign_ups
            FROM registration_sources s
            LEFT JOIN account_sources a ON a.source_id = s.id
@@ -109,7 +109,7 @@ pub(super) fn top(rows: i64, include_inactive: bool) -> Statement {
 pub(super) fn over_period(span: &Span) -> Statement {
     Statement::new(
         "SELECT s.id, s.url, s.category, s.name, s.description, s.is_active, s.created_at,
-                s.updated_at, count(a.account_id) AS users,
+                s.updated_at, count(a.source_id) AS users,
                 count(CASE WHEN a.is_first THEN 1 END) AS sign_ups
            FROM registration_sources s
            JOIN account_sources a ON a.source_id = s.id

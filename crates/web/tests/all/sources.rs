@@ -239,6 +239,23 @@ async fn numbers_are_those_counted_by_hand() {
 }
 
 #[tokio::test]
+async fn markup_in_a_source_stays_text() {
+    each_server(async |server| {
+        let page =
+            "https://x.example/<img>?utm_source=<script>alert(1)</script>&utm_campaign=%0d%0ax";
+        register(&mut server.client(), "a", "", json!({ "source_url": page })).await;
+        let answer = operator(&server).await.get("/api/auth/sources/top").await.expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        let source = &answer.json()["sources"][0];
+        assert_eq!(source["display_name"], "<script>alert(1)</script> - X Campaign");
+        let url = source["url"].as_str().unwrap();
+        assert!(!url.contains(['<', '>', '"', ' ', '\r', '\n']), "B16: {url}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operator_names_a_source_or_sets_it_aside() {
     each_server(async |server| {
         let mut staff = operator(&server).await;
