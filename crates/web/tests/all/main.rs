@@ -1,5 +1,6 @@
 //! The HTTP side over the real core, without a socket.
 
+mod address;
 mod api;
 mod cross_site;
 mod doors;

@@ -11,6 +11,23 @@ fn forgot(house: &House, email: &str) -> Answer {
     house.call(Call::post("/api/auth/password/forgot").json(json!({ "email": email })))
 }
 
+/// Asks for another address for somebody who has just signed in.
+fn change(house: &House, access: &str, new: &str) -> Answer {
+    let call = Call::post("/api/auth/email/change").bearer(access);
+    house.call(call.json(json!({ "email": new })))
+}
+
+/// Moves an account whose address is proven to another one; the token that takes it back.
+fn moved(house: &House, name: &str, new: &str) -> String {
+    let person = house.person(name);
+    house.verify(&person.email);
+    assert_eq!(change(house, &person.access, new).status, 200);
+    let token = house.mail(new, "Confirm your new", 1).token().unwrap();
+    let body = json!({ "token": token });
+    assert_eq!(house.call(Call::post("/api/auth/email/confirm").json(body)).status, 200);
+    house.mail(&person.email, "was changed", 1).token().unwrap()
+}
+
 fn is_verified(house: &House, access: &str) -> bool {
     house.call(Call::get("/api/auth/me").bearer(access)).json()["email_verified"] == true
 }
@@ -26,12 +43,16 @@ fn places(house: &House, secret: &str) -> Vec<(&'static str, Call)> {
             .form(pairs)
     };
     // What the forms name the link by is shown by the page that the secret is for, if by any.
-    let shown = [("/verify-email", "link_verify"), ("/reset-password", "link_reset")]
-        .into_iter()
-        .find_map(|(path, cookie)| {
-            let cookie = format!("__Host-ironlatch_{cookie}={secret}");
-            house.call(Call::get(path).cookie(&cookie)).form_link()
-        });
+    let pages = [
+        ("/verify-email", "link_verify"),
+        ("/reset-password", "link_reset"),
+        ("/confirm-email", "link_confirm"),
+        ("/undo-address", "link_undo"),
+    ];
+    let shown = pages.into_iter().find_map(|(path, cookie)| {
+        let cookie = format!("__Host-ironlatch_{cookie}={secret}");
+        house.call(Call::get(path).cookie(&cookie)).form_link()
+    });
     let link = ("link", shown.as_deref().unwrap_or_default());
     let wish = [("act", "new-password"), ("new_password", "taken over 12345"), link];
     vec![
@@ -50,6 +71,10 @@ fn places(house: &House, secret: &str) -> Vec<(&'static str, Call)> {
             ),
         ),
         ("reset page", page("/reset-password", "link_reset", &wish)),
+        ("confirm", json_body("/api/auth/email/confirm", json!({ "token": secret }))),
+        ("confirm page", page("/confirm-email", "link_confirm", &[("act", "confirm"), link])),
+        ("undo", json_body("/api/auth/address/undo", json!({ "token": secret }))),
+        ("undo page", page("/undo-address", "link_undo", &[("act", "undo"), link])),
         ("bearer", Call::get("/api/auth/sessions").bearer(secret)),
         ("refresh by body", json_body("/api/auth/token/refresh", json!({ "refresh": secret }))),
         (
@@ -69,7 +94,10 @@ async fn b05_a_secret_of_one_purpose_opens_nothing_else() {
         let sign_up = value(&made.cookie("__Host-ironlatch_sign_up").unwrap());
         let verify = house.mail(&ada.email, "Verify", 1).token().unwrap();
         let reset = house.mail(&ada.email, "password", 1).token().unwrap();
-        let secrets: [(&str, &str, &[&str]); 8] = [
+        assert_eq!(change(house, &ada.access, "ada.new@example.com").status, 200);
+        let confirm = house.mail("ada.new@example.com", "Confirm your new", 1).token().unwrap();
+        let undo = moved(house, "bob", "bob.new@example.com");
+        let secrets: [(&str, &str, &[&str]); 10] = [
             (
                 "verification link",
                 &verify,
@@ -82,6 +110,8 @@ async fn b05_a_secret_of_one_purpose_opens_nothing_else() {
             ("cookie's refresh", &value(&ada.cookie), &["refresh by cookie"]),
             ("device", &value(&ada.device), &[]),
             ("sign-up browser", &sign_up, &[]),
+            ("link to a new address", &confirm, &["confirm", "confirm page"]),
+            ("link that takes it back", &undo, &["undo", "undo page"]),
         ];
         for (name, secret, own) in secrets {
             for (place, call) in places(house, secret) {
@@ -97,7 +127,7 @@ async fn b05_a_secret_of_one_purpose_opens_nothing_else() {
         assert!(!is_verified(house, &ada.access), "nothing was proven");
         assert_eq!(house.me(&ada.access), 200, "nobody was signed out");
         // Each still does what it is for; the reset comes last, since it ends the sessions.
-        for (name, secret, own) in [secrets[3], secrets[4], secrets[5], secrets[1]] {
+        for (name, secret, own) in [3, 4, 5, 1, 9].map(|n| secrets[n]) {
             let (place, call) =
                 places(house, secret).into_iter().find(|(place, _)| own.contains(place)).unwrap();
             assert_eq!(house.call(call).status, 200, "{name} at {place}");
@@ -112,11 +142,15 @@ async fn b10_b11_b12_a_scanner_that_opens_links_uses_nothing_up_and_learns_nothi
     each_house(&[], |house| {
         let ada = house.person("ada");
         forgot(house, &ada.email);
-        for (words, path, page_name) in [
-            ("Verify", "/verify-email", "link_verify"),
-            ("password", "/reset-password", "link_reset"),
+        assert_eq!(change(house, &ada.access, "ada.new@example.com").status, 200);
+        moved(house, "bob", "bob.new@example.com");
+        for (email, words, path, page_name) in [
+            (ada.email.as_str(), "Verify", "/verify-email", "link_verify"),
+            (&ada.email, "password", "/reset-password", "link_reset"),
+            ("ada.new@example.com", "Confirm your new", "/confirm-email", "link_confirm"),
+            ("bob@example.com", "was changed", "/undo-address", "link_undo"),
         ] {
-            let mail = house.mail(&ada.email, words, 1);
+            let mail = house.mail(email, words, 1);
             let (link, token) = (mail.link(), mail.token().unwrap());
             let target = link.strip_prefix(ORIGIN).unwrap();
             assert!(target.starts_with(path), "{target}");
@@ -146,6 +180,7 @@ async fn b10_b11_b12_a_scanner_that_opens_links_uses_nothing_up_and_learns_nothi
         let set = browser.press("/reset-password", &[("new_password", NEW)]);
         assert_eq!(set.status, 200, "{}", set.text());
         house.signed_in(&ada.email, NEW);
+        house.signed_in("bob.new@example.com", PASSWORD);
     })
     .await;
 }
@@ -246,6 +281,7 @@ async fn b18_no_header_gets_into_a_link() {
         ("Base-Url", "https://evil.example"),
     ];
     each_house(&[("IRONLATCH_TRUSTED_PROXIES", "127.0.0.1")], |house| {
+        let eve = house.person("eve");
         house.register("ada");
         let mut expected = 1;
         house.mail("ada@example.com", "Verify", 1);
@@ -258,6 +294,11 @@ async fn b18_no_header_gets_into_a_link() {
                 expected += usize::from(answer.status == 200);
                 let shown = format!("{:?}{}", answer.headers, answer.text());
                 assert!(!shown.contains(evil), "B18: {name} comes back: {shown}");
+            }
+            let new = json!({ "email": format!("new{n}@example.com") });
+            let call = Call::post("/api/auth/email/change").header(name, value);
+            if house.call(call.bearer(&eve.access).json(new)).status == 200 {
+                house.mail(&format!("new{n}@example.com"), "Confirm your new", 1);
             }
             let email = format!("sign-up{n}@example.com");
             let body = json!({ "username": format!("sign-up{n}"), "email": email,
