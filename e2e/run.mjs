@@ -244,6 +244,74 @@ const CHECKS = {
     await person.shot('reset-again');
   },
 
+  async 'a new address is confirmed on its page and taken back from the old one'(world) {
+    const { person, email, link } = await world.signUp();
+    await person.open(link);
+    await person.press('Confirm');
+    const next = `next-${email}`;
+    const login = await person.post('/api/auth/login/', { email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await login.json()).access}` };
+    const ask = (data) =>
+      person.context.request.post(`${world.base}/api/auth/email/change`, { data, headers });
+    const asked = await ask({ email: next });
+    assert.ok(asked.ok(), await asked.text());
+
+    const other = await world.person();
+    const mailed = await world.link(next);
+    await other.open(mailed);
+    assert.doesNotMatch(other.page.url(), /token/, 'the token leaves the address bar');
+    assert.equal(await other.heading(), 'Confirm your new address');
+    await other.shot('new-address');
+    await other.press('Yes, this is my account: confirm');
+    assert.equal(await other.heading(), 'Your new address is confirmed');
+    await other.shot('new-address-confirmed');
+    assert.equal((await world.login(next, PASSWORD)).status, 200);
+    assert.equal((await world.login(email, PASSWORD)).status, 400);
+    await other.open(mailed);
+    assert.equal(await other.heading(), 'This link does not work');
+    await other.shot('new-address-again');
+
+    const undo = await world.link(email, 3);
+    await other.open(undo);
+    assert.doesNotMatch(other.page.url(), /token/, 'the token leaves the address bar');
+    assert.equal(await other.heading(), 'Take the change back?');
+    await other.shot('undo');
+    await other.page.setViewportSize({ width: 320, height: 640 });
+    await other.shot('undo-small');
+    await other.press('It was not me: take it back');
+    assert.equal(await other.heading(), 'The change is taken back');
+    await other.shot('undone');
+    assert.equal((await ask({ email: next })).status(), 401, 'everybody is signed out');
+    assert.equal((await world.login(email, PASSWORD)).status, 400, 'the password is gone');
+    await other.open(await world.link(email, 4));
+    await other.fill('New password', OTHER_PASSWORD);
+    await other.press('Change password');
+    assert.equal((await world.login(email, OTHER_PASSWORD)).status, 200);
+    await other.open(undo);
+    assert.equal(await other.heading(), 'This link does not work');
+    await other.shot('undo-again');
+  },
+
+  async 'a new address that somebody claims or has proven is said to be so'(world) {
+    const { person, email, link } = await world.signUp();
+    await person.open(link);
+    await person.press('Confirm');
+    const claimed = await world.signUp();
+    const login = await person.post('/api/auth/login/', { email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await login.json()).access}` };
+    const data = { email: claimed.email };
+    const url = `${world.base}/api/auth/email/change`;
+    assert.ok((await person.context.request.post(url, { data, headers })).ok());
+    await person.open(await world.link(claimed.email, 2));
+    assert.match(await person.page.locator('main').innerText(), /never confirmed/);
+    await person.shot('new-address-claimed');
+    await claimed.person.open(claimed.link);
+    await claimed.person.press('Confirm');
+    await person.press('Yes, this is my account: confirm');
+    assert.equal(await person.heading(), 'This address is taken');
+    await person.shot('new-address-taken');
+  },
+
   async 'an expired link leads to a new one'(world) {
     const { person, email, link } = await world.signUp();
     await world.advance(25 * 3_600);
