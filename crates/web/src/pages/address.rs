@@ -25,6 +25,7 @@ struct Confirm<'a> {
     product: &'a str,
     link: String,
     account: String,
+    /// In full: the link came to it.
     new: String,
     at: String,
     from: String,
@@ -246,7 +247,7 @@ fn confirm_page(
         product: product(app),
         link: app.auth().one_time_codes().form_name(token),
         account: masked(&facts.account),
-        new: masked(&facts.new),
+        new: facts.new,
         at: moment(facts.at),
         from: facts.from,
         closes_another: facts.closes_another,
