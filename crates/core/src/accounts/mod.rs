@@ -6,6 +6,7 @@
 //! Owns the tables `accounts`, `groups`, `account_groups`, `group_permissions`,
 //! `account_permissions` and `application_tokens`.
 
+mod application_token;
 mod email;
 mod identifier;
 mod phone;
@@ -19,7 +20,7 @@ pub use username::{Username, UsernameProblem};
 
 pub(crate) use store::{
     NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, release_email,
-    release_phone, set_email, set_phone, signed_in, taken, unchanged,
+    release_phone, remove_application_token, set_email, set_phone, signed_in, taken, unchanged,
 };
 
 use std::time::Duration;
@@ -58,6 +59,12 @@ pub enum AccountError {
     UnknownRole {
         /// The configured roles, comma separated.
         known: String,
+    },
+    /// A token that is empty or too long to be kept.
+    #[error("the token must have 1 to {most} bytes")]
+    TokenLength {
+        /// How many it may have.
+        most: usize,
     },
     /// The store failed.
     #[error(transparent)]

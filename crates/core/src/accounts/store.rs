@@ -87,6 +87,18 @@ pub(crate) fn unchanged(id: AccountId, security_version: i64) -> Statement {
     .must_change()
 }
 
+/// Changes nothing, if the account is open: what is told about an account that is being closed
+/// must not outlive it.
+pub(crate) fn still_open(id: AccountId) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET security_version = security_version
+          WHERE id = $1 AND disabled_at IS NULL AND deleted_at IS NULL",
+        [id.into()],
+    )
+    .must_change()
+}
+
 /// Raises `security_version`, if nobody else has since it was read.
 pub(crate) fn changed(id: AccountId, security_version: i64) -> Statement {
     Statement::new(
@@ -281,4 +293,25 @@ pub(super) fn sweep_closed(before: Timestamp, limit: i64) -> Statement {
       RETURNING 1",
         [before.into(), limit.into()],
     )
+}
+
+/// Keeps a sealed token with an account.
+pub(super) fn set_application_token(id: AccountId, sealed: Vec<u8>, now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO application_tokens (account_id, sealed_token, updated_at)
+         VALUES ($1, $2, $3)
+         ON CONFLICT (account_id) DO UPDATE
+            SET sealed_token = excluded.sealed_token, updated_at = excluded.updated_at",
+        [id.into(), sealed.into(), now.into()],
+    )
+}
+
+/// The sealed token kept with an account.
+pub(super) fn find_application_token(id: AccountId) -> Statement {
+    Statement::new("SELECT sealed_token FROM application_tokens WHERE account_id = $1", [id.into()])
+}
+
+/// Forgets it.
+pub(crate) fn remove_application_token(id: AccountId) -> Statement {
+    Statement::new("DELETE FROM application_tokens WHERE account_id = $1", [id.into()])
 }

@@ -120,6 +120,7 @@ impl SignIn<'_> {
         let mut batch = Batch::new();
         batch.add(accounts::close(account.id, version, now));
         batch.add(self.auth.passwords().remove(account.id));
+        batch.add(accounts::remove_application_token(account.id));
         batch.append(self.factors_removed(account));
         batch.add(codes.void(account.id, Purpose::VerifyEmail));
         batch.add(codes.void(account.id, Purpose::ResetPassword));

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod application_tokens;
 mod architecture;
 mod database;
 mod hash_gate;
