@@ -155,9 +155,12 @@ impl Door {
 }
 
 /// `[doors]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DoorsSettings {
+    /// Whether the answer to a sign-in on `users` holds a refresh token as well. Scripts of the
+    /// front end can read it; its cookie they cannot.
+    pub users_refresh_in_body: bool,
     /// Our own API (codes included), which is always open.
     pub api: DoorSettings,
     /// `/api/users/*`, `/api/health/`, `/api/dashboard/`.
@@ -333,6 +336,19 @@ impl Default for Settings {
     }
 }
 
+impl Default for DoorsSettings {
+    fn default() -> Self {
+        Self {
+            users_refresh_in_body: true,
+            api: DoorSettings::default(),
+            users: DoorSettings::default(),
+            otp_session: DoorSettings::default(),
+            accounts: DoorSettings::default(),
+            cfg: DoorSettings::default(),
+        }
+    }
+}
+
 impl Default for AccountSettings {
     fn default() -> Self {
         Self { roles: vec!["user".to_owned(), "admin".to_owned()], default_role: "user".to_owned() }
@@ -416,6 +432,15 @@ pub const VERIFICATION_LIFETIME: Duration = hours(24);
 pub const RESET_LIFETIME: Duration = hours(1);
 /// Lifetime of the link that proves an account's new address.
 pub const EMAIL_CHANGE_LIFETIME: Duration = hours(1);
+
+/// Lifetime of a reset link of a door: one contract's mail promises a day.
+#[must_use]
+pub const fn reset_lifetime(door: Door) -> Duration {
+    match door {
+        Door::Users => hours(24),
+        Door::Api | Door::Codes | Door::OtpSession | Door::Accounts | Door::Cfg => RESET_LIFETIME,
+    }
+}
 
 /// A setting that cannot stand, by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]

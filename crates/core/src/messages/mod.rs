@@ -55,8 +55,8 @@ pub enum Message {
     AlreadyRegistered { reset_link_page: String },
     /// A code to sign in with; in a mail perhaps with a link that does the same.
     SignInCode { code: String, link: Option<String> },
-    /// "Choose a new password".
-    ResetPassword { link: String },
+    /// "Choose a new password", to a reader whose name may be known.
+    ResetPassword { link: String, name: Option<String> },
     /// Greets a new, proven account.
     Welcome { name: String },
     /// The password was changed, when and from where.

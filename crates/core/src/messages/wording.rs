@@ -51,10 +51,15 @@ impl Message {
     pub(super) fn variables(&self, now: Timestamp, expires_at: Timestamp) -> Value {
         match self {
             Self::VerifyEmail { link }
-            | Self::ResetPassword { link }
             | Self::ChangeEmail { link }
             | Self::ChangeUndone { link } => json!({
                 "link": link,
+                "valid_for": span(now, expires_at),
+                "valid_until": moment(expires_at),
+            }),
+            Self::ResetPassword { link, name } => json!({
+                "link": link,
+                "name": name.as_deref().map(harmless),
                 "valid_for": span(now, expires_at),
                 "valid_until": moment(expires_at),
             }),
@@ -95,7 +100,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 21] {
+    pub(super) fn samples() -> [Self; 22] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -105,7 +110,8 @@ impl Message {
             Self::AlreadyRegistered { reset_link_page: link.clone() },
             Self::SignInCode { code: "123456".to_owned(), link: None },
             Self::SignInCode { code: "123456".to_owned(), link: Some(link.clone()) },
-            Self::ResetPassword { link: link.clone() },
+            Self::ResetPassword { link: link.clone(), name: None },
+            Self::ResetPassword { link: link.clone(), name: Some("Sample".to_owned()) },
             Self::ChangeEmail { link: link.clone() },
             Self::EmailChanged { at, from: from.clone(), undo_link: link.clone() },
             Self::NewEmail { at, from: from.clone() },

@@ -98,9 +98,18 @@ pub struct OneTimeCodes<'a> {
 impl OneTimeCodes<'_> {
     /// A new link of 128 random bits, written as a UUID because existing clients expect one.
     pub(crate) fn new_link(&self, link: &LinkFor<'_>, now: Timestamp) -> NewLink {
+        self.new_link_until(link, now, now.plus(link.purpose.lifetime()))
+    }
+
+    /// The same with an end of its own, where a contract promises another one.
+    pub(crate) fn new_link_until(
+        &self,
+        link: &LinkFor<'_>,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> NewLink {
         let random = self.auth.random();
         let token = uuid::Uuid::from_bytes(random.bytes()).to_string();
-        let expires_at = now.plus(link.purpose.lifetime());
         let statement = store::insert(&store::NewCode {
             id: CodeId::new(now, random),
             purpose: link.purpose.word(),

@@ -1,5 +1,7 @@
 //! Links and mails as the ways in write them. No link is built from anything a client sent.
 
+use data_encoding::BASE64URL_NOPAD;
+
 use super::SignIn;
 use super::store::Candidate;
 use crate::client::Client;
@@ -16,14 +18,34 @@ const NOTICE_LIFETIME: std::time::Duration = days(3);
 impl SignIn<'_> {
     /// The page a verification mail links to.
     pub(super) fn verification_link(&self, token: &Token, door: Door) -> String {
-        let pages = self.auth.settings().pages_url(door);
+        let settings = self.auth.settings();
+        let pages = match door {
+            // Its front end has no such page; ours always is.
+            Door::Users => settings.public_url.trim_end_matches('/'),
+            door => settings.pages_url(door),
+        };
         format!("{pages}/verify-email?token={}", token.reveal())
     }
 
     /// The page a reset mail links to.
-    pub(super) fn reset_link(&self, token: &Token, door: Door) -> String {
+    pub(super) fn reset_link(&self, found: &Candidate, token: &Token, door: Door) -> String {
         let pages = self.auth.settings().pages_url(door);
-        format!("{pages}/reset-password?token={}", token.reveal())
+        match door {
+            Door::Users => {
+                let uid = BASE64URL_NOPAD.encode(found.number.to_string().as_bytes());
+                format!("{pages}/reset-password?uid={uid}&token={}", token.reveal())
+            }
+            _ => format!("{pages}/reset-password?token={}", token.reveal()),
+        }
+    }
+
+    /// The account number in a link of the `users` door; `None` if it names none.
+    #[must_use]
+    pub fn number_in_link(uid: &str) -> Option<i64> {
+        let decoded = BASE64URL_NOPAD.decode(uid.trim_end_matches('=').as_bytes()).ok()?;
+        let digits = String::from_utf8(decoded).ok()?;
+        let is_plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+        if is_plain { digits.parse().ok() } else { None }
     }
 
     /// The page that the mail to a new address links to. Always ours: doors' front ends know

@@ -1,16 +1,21 @@
 //! A new password for somebody who has only their mailbox.
 
+use super::store::{self, Candidate};
 use super::verification::Claim;
 use super::{LinkError, SignIn};
 use crate::accounts::{self, Email};
 use crate::audit::{Entry, Event};
 use crate::client::Client;
 use crate::database::Batch;
+use crate::error::InternalError;
+use crate::ids::AccountId;
 use crate::limits::MailKind;
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
 use crate::sessions::{Door, EndReason};
+use crate::settings::reset_lifetime;
+use crate::time::Timestamp;
 
 /// Whose password a reset link is about, for the page to show.
 #[derive(Debug, Clone)]
@@ -32,10 +37,11 @@ impl SignIn<'_> {
         limits.admit_mail(MailKind::Reset, client.network(), email.key())?;
         let now = self.auth.clock().now();
         let found = self.find(&email.clone().into(), client).await?;
+        let name = self.name_of(found.as_ref(), now).await?;
         let mut batch = Batch::new();
         batch.add(limits.count_mail(MailKind::Reset, email.key(), now));
-        if let Some(found) = found.filter(super::store::Candidate::is_active) {
-            let link = self.auth.one_time_codes().new_link(
+        if let Some(found) = found.filter(Candidate::is_active) {
+            let link = self.auth.one_time_codes().new_link_until(
                 &LinkFor {
                     purpose: Purpose::ResetPassword,
                     account: found.id,
@@ -44,10 +50,12 @@ impl SignIn<'_> {
                     details: None,
                 },
                 now,
+                now.plus(reset_lifetime(door)),
             );
             // To the address as its owner typed it, not as the asker spells it.
             let to = found.email.as_deref().unwrap_or(email.as_typed());
-            let mail = Message::ResetPassword { link: self.reset_link(&link.token, door) };
+            let mail =
+                Message::ResetPassword { link: self.reset_link(&found, &link.token, door), name };
             batch.add(link.statement);
             batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
             // Of addresses nobody has there is nothing to tell: their entries would only let
@@ -57,6 +65,21 @@ impl SignIn<'_> {
         }
         self.write_uniformly(batch).await?;
         Ok(())
+    }
+
+    /// What the mail calls its reader: the name of an account whose address is proven. Whoever
+    /// signs up with a stranger's address must not choose what we write to them. Read for
+    /// addresses nobody has, too, as the same work takes the same time.
+    async fn name_of(
+        &self,
+        found: Option<&Candidate>,
+        now: Timestamp,
+    ) -> Result<Option<String>, InternalError> {
+        let id = found.map_or_else(|| AccountId::new(now, self.auth.random()), |found| found.id);
+        let row = self.auth.database().read_one(store::find_name(id)).await?;
+        let name = row.map(|row| row.text(0)).transpose()?;
+        let is_proven = found.is_some_and(|found| found.email_verified_at.is_some());
+        Ok(name.filter(|name| is_proven && !name.is_empty()))
     }
 
     /// Whether a reset link would still work; consumes nothing.
@@ -74,7 +97,31 @@ impl SignIn<'_> {
         password: &Token,
         client: &Client,
     ) -> Result<(), LinkError> {
-        let Claim { link, mut account } = self.reset_claim(token).await?;
+        let claim = self.reset_claim(token).await?;
+        self.reset(claim, password, client).await
+    }
+
+    /// The same for a client whose links name the account as well: both must be of one account.
+    pub async fn reset_password_of(
+        &self,
+        number: i64,
+        token: &str,
+        password: &Token,
+        client: &Client,
+    ) -> Result<(), LinkError> {
+        let claim = self.reset_claim(token).await?;
+        if claim.account.number != number {
+            return Err(LinkError::Invalid);
+        }
+        self.reset(claim, password, client).await
+    }
+
+    async fn reset(
+        &self,
+        Claim { link, mut account }: Claim,
+        password: &Token,
+        client: &Client,
+    ) -> Result<(), LinkError> {
         let hash = self.new_hash(&account, password, client).await?;
         let now = self.auth.clock().now();
         let is_first_proof =

@@ -232,3 +232,8 @@ pub(super) fn sweep_challenges(now: Timestamp, limit: i64) -> Statement {
         [now.into(), limit.into()],
     )
 }
+
+/// What an account's owner is called.
+pub(super) fn find_name(account: AccountId) -> Statement {
+    Statement::new("SELECT name FROM profiles WHERE account_id = $1", [account.into()])
+}

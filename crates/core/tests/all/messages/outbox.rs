@@ -115,7 +115,10 @@ async fn r11_after_an_hour_without_a_mail_server_nothing_is_lost_or_doubled() {
         for n in 0..150 {
             let (kind, valid) = if n % 3 == 0 { ("code", 10) } else { ("notice", 3 * 24 * 60) };
             let to = format!("{kind}-{n}@example.com");
-            let message = Message::ResetPassword { link: format!("https://auth.example.com/{n}") };
+            let message = Message::ResetPassword {
+                link: format!("https://auth.example.com/{n}"),
+                name: None,
+            };
             let row = auth.messages().queue(&to, &message, now, now.plus(minutes(valid)));
             batch.add(row.unwrap());
         }

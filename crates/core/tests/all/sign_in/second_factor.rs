@@ -244,7 +244,7 @@ async fn a_reset_of_the_password_does_not_get_round_the_app() {
         let (sign_in, client) = (test.auth.sign_in(), test.stranger());
         sign_in.forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
         test.deliver().await;
-        let token = test.inbox.latest_about(ADA, "Choose").token();
+        let token = test.inbox.latest_about(ADA, "Reset").token();
         sign_in.reset_password(&token, &secret(NEW), &client).await.unwrap();
         let challenge = test.challenge(ADA, NEW).await;
         with_app(&test, &challenge, &enrolled.code(test.now())).await.expect("E01");
@@ -260,7 +260,7 @@ async fn whoever_proves_an_address_first_is_asked_for_no_app_of_its_maker() {
         let (sign_in, client) = (test.auth.sign_in(), test.stranger());
         sign_in.forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
         test.deliver().await;
-        let token = test.inbox.latest_about(ADA, "Choose").token();
+        let token = test.inbox.latest_about(ADA, "Reset").token();
         sign_in.reset_password(&token, &secret(NEW), &client).await.unwrap();
         let signed_in = test.sign_in(ADA, NEW).await;
         let id = signed_in.account.id;
