@@ -28,15 +28,16 @@ impl SignIn<'_> {
     }
 
     /// The page a reset mail links to.
-    pub(super) fn reset_link(&self, found: &Candidate, token: &Token, door: Door) -> String {
+    pub(super) fn reset_link(&self, token: &Token, door: Door) -> String {
         let pages = self.auth.settings().pages_url(door);
-        match door {
-            Door::Users => {
-                let uid = BASE64URL_NOPAD.encode(found.number.to_string().as_bytes());
-                format!("{pages}/reset-password?uid={uid}&token={}", token.reveal())
-            }
-            _ => format!("{pages}/reset-password?token={}", token.reveal()),
-        }
+        format!("{pages}/reset-password?token={}", token.reveal())
+    }
+
+    /// The same for a door whose front end wants the account's number beside the token.
+    pub(super) fn numbered_reset_link(&self, found: &Candidate, token: &Token) -> String {
+        let pages = self.auth.settings().pages_url(Door::Users);
+        let uid = BASE64URL_NOPAD.encode(found.number.to_string().as_bytes());
+        format!("{pages}/reset-password?uid={uid}&token={}", token.reveal())
     }
 
     /// The account number in a link of the `users` door; `None` if it names none.

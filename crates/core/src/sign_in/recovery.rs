@@ -54,8 +54,11 @@ impl SignIn<'_> {
             );
             // To the address as its owner typed it, not as the asker spells it.
             let to = found.email.as_deref().unwrap_or(email.as_typed());
-            let mail =
-                Message::ResetPassword { link: self.reset_link(&found, &link.token, door), name };
+            let page = match door {
+                Door::Users => self.numbered_reset_link(&found, &link.token),
+                door => self.reset_link(&link.token, door),
+            };
+            let mail = Message::ResetPassword { link: page, name };
             batch.add(link.statement);
             batch.add(self.auth.messages().queue(to, &mail, now, link.expires_at)?);
             // Of addresses nobody has there is nothing to tell: their entries would only let

@@ -20,13 +20,9 @@ fn one_of_each() -> Vec<Message> {
     vec![
         Message::VerifyEmail { link: link.clone() },
         Message::AlreadyRegistered { reset_link_page: link.clone() },
-<<<<<<< HEAD
         Message::SignInCode { code: "042137".to_owned(), link: Some(link.clone()) },
         Message::SignInCode { code: "042137".to_owned(), link: None },
-        Message::ResetPassword { link },
-=======
         Message::ResetPassword { link, name: Some(HOSTILE.to_owned()) },
->>>>>>> 51108c5 (Reset mails of the users door name the account, last a day and greet a proven owner by name)
         Message::Welcome { name },
         Message::PasswordChanged { at, from: from.clone() },
         Message::NewDevice { at, from: from.clone(), device: device.clone() },

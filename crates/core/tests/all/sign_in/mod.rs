@@ -15,12 +15,12 @@ use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::{CheckError, Door};
 use ironlatch_core::sign_in::{
-    Arrival, Evidence, LinkError, OwnerError, PasswordAttempt, Previous, SignInError, SignUp,
-    SignUpError, SignedIn, Step, Verification,
+    Arrival, Evidence, LinkError, OwnerError, PasswordAttempt, Previous, SignIn, SignInError,
+    SignUp, SignUpError, SignedIn, Step, Verification,
 };
 use ironlatch_core::time::{Timestamp, days, hours, minutes, seconds};
 use ironlatch_core::tokens::Chain;
-use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth};
+use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth, each_engine};
 
 const ADA: &str = "ada@example.com";
 const NEW: &str = "a rather different one";

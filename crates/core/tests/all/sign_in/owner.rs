@@ -55,6 +55,61 @@ async fn a_reset_link_dies_after_an_hour_and_with_a_password_change() {
 }
 
 #[tokio::test]
+async fn reset_links_of_the_users_door_name_the_account_and_last_a_day() {
+    each_engine(async |url| {
+        let test = TestAuth::builder().database(&url).settings(|settings| {
+            settings.doors.users.frontend_url = Some("https://front.example.com/".to_owned());
+        });
+        let test = test.build().await;
+        test.verified_account(ADA).await;
+        let client = test.stranger();
+        let sign_in = test.auth.sign_in();
+        let number = test.account(ADA).await.number;
+        let ask = async || {
+            sign_in.forgot_password(&address(ADA), Door::Users, &client).await.unwrap();
+            test.deliver().await;
+            test.inbox.latest_about(ADA, "Reset your Ironlatch password")
+        };
+        let mail = ask().await;
+        assert!(mail.text.contains("24 hours"), "{}", mail.text);
+        let token = mail.token();
+        let link = mail.link();
+        let (page, rest) = link.split_once("?uid=").unwrap();
+        assert_eq!(page, "https://front.example.com/reset-password");
+        let (uid, rest) = rest.split_once("&token=").unwrap();
+        assert_eq!(rest, token);
+        assert_eq!(SignIn::number_in_link(uid), Some(number));
+        // Its front end forwards both without encoding them.
+        let plain = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+        };
+        assert!(plain(uid) && plain(&token), "{link}");
+
+        test.clock.advance(hours(24) - seconds(1));
+        let new = secret(NEW);
+        let other = sign_in.reset_password_of(number + 1, &token, &new, &client).await;
+        assert!(matches!(other, Err(LinkError::Invalid)));
+        sign_in.reset_password_of(number, &token, &new, &client).await.unwrap();
+        let token = ask().await.token();
+        test.clock.advance(hours(24));
+        let late = sign_in.reset_password_of(number, &token, &new, &client).await;
+        assert!(matches!(late, Err(LinkError::Invalid)));
+    })
+    .await;
+}
+
+#[test]
+fn a_link_names_an_account_in_base64url_digits() {
+    assert_eq!(SignIn::number_in_link("MQ"), Some(1));
+    assert_eq!(SignIn::number_in_link("MQ=="), Some(1));
+    for wrong in ["", "M", "!!", "LTE", "YWJj", "MS4w", "IDE", "KzE", "\u{e4}"] {
+        assert_eq!(SignIn::number_in_link(wrong), None, "{wrong}");
+    }
+    let too_large = data_encoding::BASE64URL_NOPAD.encode(b"99999999999999999999");
+    assert_eq!(SignIn::number_in_link(&too_large), None);
+}
+
+#[tokio::test]
 async fn changing_the_password_keeps_this_session_and_ends_the_others() {
     each_auth(async |test| {
         test.verified_account(ADA).await;
