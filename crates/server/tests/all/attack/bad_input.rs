@@ -325,7 +325,8 @@ fn spoiled(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
         let at = dice.below(bytes.len());
         match dice.below(5) {
             0 => bytes[at] = u8::try_from(dice.below(256)).unwrap(),
-            1 => drop(bytes.remove(at)),
+            // The last byte stays: nothing would be left to spoil.
+            1 if bytes.len() > 1 => drop(bytes.remove(at)),
             2 => {
                 let end = (at + dice.below(40)).min(bytes.len());
                 let piece = bytes[at..end].to_vec();
