@@ -60,18 +60,19 @@ impl Source {
     fn of(page: &Url, utm: &[(&'static str, String)]) -> Option<Self> {
         let host = page.host_str()?.trim_end_matches('.');
         let port = page.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let host_url = format!("{}://{host}{port}", page.scheme());
-        let path = page.path().trim_end_matches('/');
-        let query = query(utm);
-        let forms = [format!("{host_url}{path}{query}"), format!("{host_url}{path}")];
-        let url = forms.into_iter().find(|form| form.len() <= LONGEST);
-        let url = url.unwrap_or_else(|| host_url.clone());
-        if url.len() > LONGEST || host.is_empty() {
+        if !is_host(host) {
             return None;
         }
+        let host_url = format!("{}://{host}{port}", page.scheme());
+        let path = page.path().trim_end_matches('/');
+        let forms = [(path, utm), (path, &[]), ("", &[])];
+        let mut forms =
+            forms.map(|(path, utm)| (format!("{host_url}{path}{}", query(utm)), path, utm));
+        let (url, path, utm) = forms.iter_mut().find(|(url, ..)| url.len() <= LONGEST)?;
         let of = |name| utm.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
         let campaign = Campaign { source: of("utm_source"), campaign: of("utm_campaign") };
         let category = naming::category(host, path, &campaign);
+        let url = std::mem::take(url);
         Some(Self { url, host_url, category })
     }
 }
@@ -127,6 +128,14 @@ fn web_page(text: &str) -> Option<Url> {
         return None;
     }
     Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()))
+}
+
+/// An address in brackets, or labels of letters, digits, `-` and `_`: browsers' rules let quotes
+/// and braces through, which no host has.
+fn is_host(host: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_plain);
+    host.starts_with('[') || host.split('.').all(is_label)
 }
 
 /// What stands between `://` and the path.
@@ -235,9 +244,29 @@ mod tests {
             "https://example.com:99999",
             "https://ex<ample.com",
             "https://.",
+            "https://\"",
+            "https://a{b}.example",
+            "https://.example.com",
+            "https://a..example.com",
             &long,
         ] {
             assert_eq!(stored(text), None, "{text:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_kept_is_short_plain_and_reads_as_itself(
+            text in "(https?://([a-zA-Z0-9.\u{fc}\u{3c3}-]{1,40}|\\PC{1,10})(:[0-9]{1,5})?(/\\PC{0,60})?)?\
+                     ([?&](utm_source|utm_campaign|utm_term|x)=\\PC{0,30}){0,4}(#\\PC{0,9})?",
+        ) {
+            if let Some(source) = Source::parse(&text) {
+                let url = source.url();
+                assert!(url.len() <= LONGEST && url.bytes().all(|b| b.is_ascii_graphic()), "{url}");
+                assert!(!url.contains(['#', '<', '>', '"', '\\']) && !authority(url).contains('@'), "{url}");
+                assert!(!source.category().contains(char::is_control));
+                assert_eq!(Source::parse(url).as_ref(), Some(&source), "{url}");
+            }
         }
     }
 
@@ -246,6 +275,8 @@ mod tests {
         let wide = "\u{448}".repeat(60);
         let page = format!("https://example.com/a?utm_source={wide}");
         assert_eq!(stored(&page).as_deref(), Some("https://example.com/a"));
+        // Its name is that of the page, for those who come to it without any campaign.
+        assert_eq!(Source::parse(&page).unwrap().category(), "example.com");
         let page = format!("https://example.com/{wide}");
         assert_eq!(stored(&page).as_deref(), Some("https://example.com"));
     }
