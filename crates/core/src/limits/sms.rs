@@ -36,10 +36,10 @@ impl Limits<'_> {
         number: &str,
     ) -> Result<(), SmsLimitError> {
         let messages = self.auth.messages();
-        messages.reaches(number).map_err(SmsLimitError::Refused)?;
+        messages.reaches(number).map_err(refused)?;
         let counter = &self.auth.inner.network_limits.sms;
         counter.admit(network, self.auth.clock().now()).map_err(SmsLimitError::TooMany)?;
-        messages.admits_sms(number).await.map_err(SmsLimitError::Refused)
+        messages.admits_sms(number).await.map_err(refused)
     }
 
     /// The must-change statements that count one more SMS, for its range of numbers and for the
@@ -80,6 +80,12 @@ impl Limits<'_> {
             Err(WriteError::Internal(error)) => Err(error),
         }
     }
+}
+
+/// Counts refusals, so that an operator sees a spent budget before anybody complains.
+fn refused(refusal: SmsRefusal) -> SmsLimitError {
+    metrics::counter!("ironlatch_sms_refused_total", "why" => refusal.word()).increment(1);
+    SmsLimitError::Refused(refusal)
 }
 
 /// What a number shares with its range: all but the last four digits, at most eight.

@@ -67,10 +67,10 @@ pub(super) async fn round(
 async fn drop_expired(auth: &Auth, now: Timestamp) -> Result<(), InternalError> {
     loop {
         let dropped = store::expire(auth.database(), now, EXPIRED_AT_ONCE).await?;
-        for _ in 0..dropped {
-            count_outcome(Outcome::Expired.word());
+        for channel in &dropped {
+            count_outcome(channel.word(), Outcome::Expired.word());
         }
-        if dropped == 0 {
+        if dropped.is_empty() {
             return Ok(());
         }
     }
@@ -165,7 +165,7 @@ async fn attempt(auth: &Auth, message: &Leased) {
             }
         }
     };
-    count_outcome(outcome.map_or("postponed", Outcome::word));
+    count_outcome(message.channel.word(), outcome.map_or("postponed", Outcome::word));
     let now = auth.clock().now();
     let end = match outcome {
         Some(outcome) => store::finish(message, outcome, now),
@@ -264,6 +264,7 @@ fn pause_after(tries: i64, random: &dyn Random) -> Duration {
     Duration::from_micros(half + jitter)
 }
 
-fn count_outcome(outcome: &'static str) {
-    metrics::counter!("ironlatch_messages_total", "outcome" => outcome).increment(1);
+fn count_outcome(channel: &'static str, outcome: &'static str) {
+    let labels = [("channel", channel), ("outcome", outcome)];
+    metrics::counter!("ironlatch_messages_total", &labels).increment(1);
 }

@@ -26,6 +26,19 @@ pub enum SmsRefusal {
     Internal(#[from] InternalError),
 }
 
+impl SmsRefusal {
+    /// The word for metrics.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::CountryNotAllowed => "country",
+            Self::Stopped => "stopped",
+            Self::BudgetSpent => "budget",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
 /// What an operator sees of the SMS of this day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SmsStatus {

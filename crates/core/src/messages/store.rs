@@ -28,6 +28,10 @@ impl Channel {
             Self::Sms => "sms",
         }
     }
+
+    fn of_word(word: &str) -> Self {
+        if word == Self::Sms.word() { Self::Sms } else { Self::Mail }
+    }
 }
 
 /// A message before it is queued.
@@ -131,12 +135,13 @@ fn truth(row: Option<&Row>) -> Result<bool, InternalError> {
     row.map_or(Ok(false), |row| row.bool(0))
 }
 
-/// Ends up to `limit` messages that expired before anybody could send them; answers how many.
+/// Ends up to `limit` messages that expired before anybody could send them; answers by which
+/// channel each would have left.
 pub(super) async fn expire(
     database: &Database,
     now: Timestamp,
     limit: i64,
-) -> Result<usize, InternalError> {
+) -> Result<Vec<Channel>, InternalError> {
     let expire = Statement::new(
         "UPDATE messages SET done_at = $1, outcome = 'expired', sealed_body = $2
           WHERE id IN (SELECT id FROM messages
@@ -144,10 +149,11 @@ pub(super) async fn expire(
                           AND expires_at <= $1
                         ORDER BY send_after LIMIT $3)
             AND done_at IS NULL AND leased_until <= $1
-      RETURNING id",
+      RETURNING channel",
         [now.into(), Vec::new().into(), limit.into()],
     );
-    Ok(database.write_returning(expire).await.map_err(WriteError::unexpected)?.len())
+    let rows = database.write_returning(expire).await.map_err(WriteError::unexpected)?;
+    rows.iter().map(|row| Ok(Channel::of_word(&row.text(0)?))).collect()
 }
 
 /// Who takes messages: a worker for some time, with room for some.
@@ -192,7 +198,7 @@ fn leased(row: &Row, lease: LeaseId, held_until: Timestamp) -> Result<Leased, In
         id: row.id(0)?,
         lease,
         tries: row.int(1)?,
-        channel: if row.text(6)? == Channel::Sms.word() { Channel::Sms } else { Channel::Mail },
+        channel: Channel::of_word(&row.text(6)?),
         recipient: row.text(2)?,
         template: row.text(3)?,
         sealed_body: row.bytes(4)?,

@@ -1,6 +1,7 @@
 //! Ways for messages to leave. Mail: SMTP, `SendGrid`; SMS: Twilio, any HTTP gateway; both: the
 //! log.
 
+mod careful;
 mod fields;
 mod gateway;
 mod http;

@@ -15,9 +15,11 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use super::careful::Careful;
 use super::rfc5322;
 use crate::ports::{Mail, MailTransport, SendError, Token};
 use crate::settings::Mistake;
@@ -155,26 +157,42 @@ impl Smtp {
     /// worth another try even where the server says "never": a password can be set right.
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         let myself = ClientId::default();
-        let wrapper = self.tls.clone().filter(|_| self.security == SmtpSecurity::Tls);
         let server = (self.host.as_str(), self.port);
-        let connected = AsyncSmtpConnection::connect_tokio1(
-            server,
-            Some(self.deadline),
-            &myself,
-            wrapper,
-            None,
-        );
-        let mut connection = connected.await.map_err(|error| later("connecting", &error))?;
-        if self.security == SmtpSecurity::StartTls
-            && let Some(tls) = self.tls.clone()
-        {
-            let upgraded = connection.starttls(tls, &myself).await;
-            upgraded.map_err(|error| later("STARTTLS", &error))?;
-        }
+        let mut connection = match (self.security, self.tls.clone()) {
+            (SmtpSecurity::StartTls, Some(tls)) => self.upgrade(tls, &myself).await?,
+            (_, tls) => {
+                let deadline = Some(self.deadline);
+                AsyncSmtpConnection::connect_tokio1(server, deadline, &myself, tls, None)
+                    .await
+                    .map_err(|error| later("connecting", &error))?
+            }
+        };
         if let Some(credentials) = &self.credentials {
             let signed_in = connection.auth(DEFAULT_MECHANISMS, credentials).await;
             signed_in.map_err(|error| later("AUTH", &error))?;
         }
+        Ok(connection)
+    }
+}
+
+impl Smtp {
+    /// Connects in the clear and encrypts before anything else is said; what was said in the
+    /// clear does not count afterwards.
+    async fn upgrade(
+        &self,
+        tls: TlsParameters,
+        myself: &ClientId,
+    ) -> Result<AsyncSmtpConnection, SendError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
+        let stream = stream.map_err(|_| {
+            SendError::Later("connecting failed: the mail server cannot be reached".to_owned())
+        })?;
+        let (stream, protected) = Careful::new(stream);
+        let connected = AsyncSmtpConnection::connect_with_transport(Box::new(stream), myself);
+        let mut connection = connected.await.map_err(|error| later("connecting", &error))?;
+        let upgraded = connection.starttls(tls, myself).await;
+        upgraded.map_err(|error| later("STARTTLS", &error))?;
+        protected.from_now_on();
         Ok(connection)
     }
 }

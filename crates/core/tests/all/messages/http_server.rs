@@ -1,9 +1,30 @@
 //! An HTTP API of one page: keeps what it is sent and answers always the same.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use super::smtp_server::acceptor;
+
+/// A server whose certificate no public authority signed. Answers its URL and how many
+/// clients went on nevertheless.
+pub(super) async fn impostor() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    let fooled = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&fooled);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor().accept(stream).await else { continue };
+            if stream.read(&mut [0]).await.is_ok_and(|length| length > 0) {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    (url, fooled)
+}
 
 /// Answers every request with the same bytes and keeps what it was sent.
 pub(super) struct Api {

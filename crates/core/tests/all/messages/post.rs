@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use ironlatch_core::ids::MessageId;
-use ironlatch_core::ports::{Mail, MailTransport, SendError};
+use ironlatch_core::ports::{Mail, MailTransport, SendError, Sms, SmsTransport};
 use tokio::sync::Notify;
 
 /// What happens to a mail.
@@ -24,7 +24,7 @@ pub(super) enum Fate {
 
 type Rule = Box<dyn Fn(&Mail) -> Fate + Send>;
 
-/// Takes mails, or does not, as a rule says.
+/// Takes mails and SMS, or does not, as a rule says.
 pub(super) struct Post {
     rule: Mutex<Rule>,
     tried: Mutex<Vec<String>>,
@@ -67,6 +67,23 @@ impl Post {
         copies
     }
 
+    async fn try_one(&self, mail: Mail) -> Result<(), SendError> {
+        self.tried.lock().unwrap().push(mail.to.clone());
+        let fate = (self.rule.lock().unwrap())(&mail);
+        if matches!(fate, Fate::Taken | Fate::TakenUnanswered) {
+            self.take(&mail);
+        }
+        self.bell.notify_one();
+        tokio::task::yield_now().await;
+        match fate {
+            Fate::Taken => Ok(()),
+            Fate::Later => Err(SendError::Later("not now".to_owned())),
+            Fate::Never => Err(SendError::Never("not ever".to_owned())),
+            Fate::Panic => panic!("the transport is broken"),
+            Fate::Hang | Fate::TakenUnanswered => pending().await,
+        }
+    }
+
     fn take(&self, mail: &Mail) {
         self.taken.lock().unwrap().push((mail.id, mail.to.clone()));
     }
@@ -77,21 +94,16 @@ impl MailTransport for Post {
         &'a self,
         mail: &'a Mail,
     ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
-        Box::pin(async move {
-            self.tried.lock().unwrap().push(mail.to.clone());
-            let fate = (self.rule.lock().unwrap())(mail);
-            if matches!(fate, Fate::Taken | Fate::TakenUnanswered) {
-                self.take(mail);
-            }
-            self.bell.notify_one();
-            tokio::task::yield_now().await;
-            match fate {
-                Fate::Taken => Ok(()),
-                Fate::Later => Err(SendError::Later("not now".to_owned())),
-                Fate::Never => Err(SendError::Never("not ever".to_owned())),
-                Fate::Panic => panic!("the transport is broken"),
-                Fate::Hang | Fate::TakenUnanswered => pending().await,
-            }
-        })
+        Box::pin(self.try_one(mail.clone()))
+    }
+}
+
+impl SmsTransport for Post {
+    fn send<'a>(
+        &'a self,
+        sms: &'a Sms,
+    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
+        let mail = Mail { id: sms.id, text: sms.text.clone(), ..super::mail(&sms.to) };
+        Box::pin(self.try_one(mail))
     }
 }

@@ -1,13 +1,16 @@
 //! `SendGrid`'s API, played by a server on this machine.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ironlatch_core::messages::{SendGrid, SendGridSettings};
 use ironlatch_core::ports::{Mail, MailTransport, SendError, Token};
+use ironlatch_testkit::{MovedClock, each_engine};
 use serde_json::{Value, json};
 
-use super::http_server::Api;
-use super::mail;
+use super::http_server::{Api, impostor};
+use super::{mail, node, queue, rows};
 
 fn client(api: &Api) -> SendGrid {
     let mut settings = SendGridSettings::new(Token::new("SG.key".to_owned()));
@@ -82,6 +85,39 @@ async fn b17_line_breaks_reach_no_server() {
         assert!(matches!(client(&api).send(&mail).await, Err(SendError::Never(_))));
     }
     assert_eq!(api.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_certificate_nobody_vouches_for_is_refused() {
+    let (url, fooled) = impostor().await;
+    let mut settings = SendGridSettings::new(Token::new("SG.key".to_owned()));
+    settings.base_url = url;
+    let error = SendGrid::new(&settings).unwrap().send(&mail("a@example.com")).await.unwrap_err();
+    assert!(matches!(error, SendError::Later(_)), "{error}");
+    assert_eq!(fooled.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn the_outbox_tries_again_with_the_same_mail() {
+    each_engine(async |url| {
+        let clock = Arc::new(MovedClock::new());
+        let busy = "HTTP/1.1 503 Oh\r\ncontent-length: 0\r\n\r\n";
+        let taken = "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n";
+        let (away, back) = (Api::answering(busy).await, Api::answering(taken).await);
+        let first = node(&url, &clock, Arc::new(client(&away))).await;
+        queue(&first, "ada@example.com").await;
+        first.messages().deliver_due().await.unwrap();
+        clock.advance(Duration::from_secs(5));
+        let second = node(&url, &clock, Arc::new(client(&back))).await;
+        for _ in 0..2 {
+            second.messages().deliver_due().await.unwrap();
+        }
+        assert_eq!((away.requests().len(), back.requests().len()), (1, 1));
+        let body = |api: &Api| api.requests()[0].split_once("\r\n\r\n").unwrap().1.to_owned();
+        assert_eq!(body(&away), body(&back), "Message-ID included");
+        assert_eq!(rows(&second).await[0].1.as_deref(), Some("sent"));
+    })
+    .await;
 }
 
 #[test]

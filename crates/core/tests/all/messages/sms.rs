@@ -1,17 +1,18 @@
 //! SMS through the outbox: what is said, what is counted, what is stopped (attack B22).
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use ironlatch_core::Auth;
-use ironlatch_core::database::Batch;
+use ironlatch_core::database::{Batch, Statement};
 use ironlatch_core::messages::{LogTransport, Message, SmsRefusal};
-use ironlatch_core::ports::{SendError, Sms, SmsTransport};
+use ironlatch_core::ports::{SendError, SmsTransport};
 use ironlatch_core::time::{days, minutes, seconds};
+use ironlatch_core::workers;
 use ironlatch_testkit::{
     Inbox, MASTER_KEY, MovedClock, TestAuth, cheap_settings, each_auth, each_engine,
 };
 
+use super::post::{Fate, Post};
 use super::rows;
 
 const ADA: &str = "+491701234567";
@@ -83,23 +84,79 @@ async fn what_has_not_left_is_tried_again_and_what_may_have_is_not() {
     .await;
 }
 
+/// A node that sends SMS by this post.
+async fn node_by(url: &str, clock: &Arc<MovedClock>, post: &Arc<Post>) -> Auth {
+    let built = Auth::builder()
+        .settings(cheap_settings())
+        .database(url)
+        .master_key(MASTER_KEY)
+        .clock(Arc::<MovedClock>::clone(clock))
+        .sms(Arc::<Post>::clone(post))
+        .build();
+    built.await.unwrap()
+}
+
+async fn queue(auth: &Auth) {
+    let now = auth.clock().now();
+    let queued = auth.messages().queue_sms(ADA, &code(), now, now.plus(minutes(5))).unwrap();
+    auth.database().write(queued.into()).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_transport_that_panics_or_hangs_up_is_not_asked_twice() {
+async fn a_transport_that_panics_is_not_asked_twice() {
     each_engine(async |url| {
         let clock = Arc::new(MovedClock::new());
-        let auth = Auth::builder()
-            .settings(cheap_settings())
-            .database(url.as_str())
-            .master_key(MASTER_KEY)
-            .clock(Arc::<MovedClock>::clone(&clock))
-            .sms(Arc::new(Panics))
-            .build();
-        let auth = auth.await.unwrap();
-        let now = auth.clock().now();
-        let queued = auth.messages().queue_sms(ADA, &code(), now, now.plus(minutes(5))).unwrap();
-        auth.database().write(queued.into()).await.unwrap();
-        auth.messages().deliver_due().await.unwrap();
-        assert_eq!(rows(&auth).await[0].1.as_deref(), Some("refused"), "it may have left");
+        let post = Post::new(|_| Fate::Panic);
+        let auth = node_by(&url, &clock, &post).await;
+        queue(&auth).await;
+        for _ in 0..3 {
+            auth.messages().deliver_due().await.unwrap();
+            clock.advance(seconds(61));
+        }
+        assert_eq!(post.tries(), 1, "it may have left");
+        assert_eq!(rows(&auth).await[0].1.as_deref(), Some("refused"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_node_that_died_held_is_sent_by_another_in_time_only() {
+    each_engine(async |url| {
+        let clock = Arc::new(MovedClock::new());
+        let post = Post::new(|_| Fate::Hang);
+        let dying = node_by(&url, &clock, &post).await;
+        queue(&dying).await;
+        let round = tokio::spawn(async move { dying.messages().deliver_due().await });
+        post.bell.notified().await;
+        round.abort();
+        assert!(round.await.unwrap_err().is_cancelled());
+
+        post.follow(|_| Fate::Taken);
+        let other = node_by(&url, &clock, &post).await;
+        other.messages().deliver_due().await.unwrap();
+        assert_eq!(post.taken().len(), 0, "the lease still holds");
+        clock.advance(seconds(60));
+        other.messages().deliver_due().await.unwrap();
+        other.messages().deliver_due().await.unwrap();
+        assert_eq!(post.taken(), [ADA]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counts_of_days_go_after_ninety_of_them() {
+    each_auth(async |test| {
+        assert!(ask(&test, ADA).await);
+        let days_kept = async || {
+            let count = Statement::new("SELECT count(*) FROM message_budgets", []);
+            test.auth.database().read_one(count).await.unwrap().unwrap().int(0).unwrap()
+        };
+        test.clock.advance(days(90));
+        workers::sweep(&test.auth).await.unwrap();
+        assert_eq!(days_kept().await, 1);
+        test.clock.advance(days(1));
+        workers::sweep(&test.auth).await.unwrap();
+        assert_eq!(days_kept().await, 0);
     })
     .await;
 }
@@ -168,18 +225,6 @@ async fn nothing_secret_is_logged() {
     }
 }
 
-/// Panics instead of sending.
-struct Panics;
-
-impl SmsTransport for Panics {
-    fn send<'a>(
-        &'a self,
-        _: &'a Sms,
-    ) -> Pin<Box<dyn Future<Output = Result<(), SendError>> + Send + 'a>> {
-        Box::pin(async { panic!("a test's transport") })
-    }
-}
-
 /// Keeps every field of every event.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
@@ -227,7 +272,7 @@ async fn b22_a_stop_holds_on_every_node_and_is_recorded() {
         other.deliver().await;
         assert_eq!(test.inbox.to(ADA).len(), 1);
         let events = "SELECT event FROM audit_entries WHERE event LIKE 'sms%' ORDER BY event";
-        let events = ironlatch_core::database::Statement::new(events, []);
+        let events = Statement::new(events, []);
         let events = test.auth.database().read(events).await.unwrap();
         let events: Vec<_> = events.iter().map(|row| row.text(0).unwrap()).collect();
         assert_eq!(events, ["sms_started", "sms_stopped"]);

@@ -156,7 +156,20 @@ async fn starttls_comes_before_anything_worth_hiding() {
     Smtp::new(settings).unwrap().send(&mail("ada@example.com")).await.unwrap();
     assert!(server.heard("*AUTH") && server.heard("*MAIL") && server.heard("*RCPT"));
     assert!(!server.heard("AUTH") && !server.heard("MAIL"));
+    // `\0ada\0open sesame` (RFC 4616 §2).
+    assert!(server.heard("*AUTH PLAIN AGFkYQBvcGVuIHNlc2FtZQ=="));
     assert_eq!(server.seen(|seen| seen.texts.len()), 1);
+}
+
+#[tokio::test]
+async fn what_is_said_before_tls_does_not_count_as_said_within() {
+    let server = SmtpServer::start(Protection::StartTls, Fault::InjectAtStartTls).await;
+    let mut settings = settings(&server, SmtpSecurity::StartTls);
+    settings.deadline = Duration::from_secs(1);
+    settings.credentials = Some(("ada".to_owned(), Token::new("open sesame".to_owned())));
+    let outcome = Smtp::new(settings).unwrap().send(&mail("ada@example.com")).await;
+    assert!(matches!(outcome, Err(SendError::Later(_))), "{outcome:?}");
+    assert!(!server.heard("AUTH") && !server.heard("*"), "the handshake fails");
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(super) enum Fault {
     HangAfterData,
     /// Takes the text and hangs up.
     DropAfterData,
+    /// Says more than it should before TLS begins, as somebody on the way would.
+    InjectAtStartTls,
     /// Greets nobody.
     HangAtOnce,
 }
@@ -130,6 +132,10 @@ impl Shared {
                     say(&mut stream, "250-here\r\n250 STARTTLS").await?;
                 }
                 "EHLO" => say(&mut stream, "250-here\r\n250 AUTH PLAIN LOGIN").await?,
+                "STARTTLS" if self.fault() == Fault::InjectAtStartTls => {
+                    say(&mut stream, "220 go on\r\n250-here\r\n250 AUTH PLAIN").await?;
+                    return Some(stream);
+                }
                 "STARTTLS" => {
                     say(&mut stream, "220 go on").await?;
                     return Some(stream);
@@ -196,7 +202,8 @@ async fn say<S: AsyncRead + AsyncWrite + Unpin>(
     stream.get_mut().flush().await.ok()
 }
 
-fn acceptor() -> TlsAcceptor {
+/// TLS with a certificate of the tests' own authority.
+pub(super) fn acceptor() -> TlsAcceptor {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("tls/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

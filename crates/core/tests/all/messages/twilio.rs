@@ -1,11 +1,12 @@
 //! Twilio's API, played by a server on this machine.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ironlatch_core::messages::{Twilio, TwilioSender, TwilioSettings};
 use ironlatch_core::ports::{SendError, SmsTransport, Token};
 
-use super::http_server::Api;
+use super::http_server::{Api, impostor};
 use super::{sms, unused_port};
 
 const ACCOUNT: &str = "AC00000000000000000000000000000001";
@@ -91,6 +92,14 @@ async fn an_absent_server_means_later() {
     let url = format!("http://127.0.0.1:{}", unused_port());
     let error = Twilio::new(&settings(&url)).unwrap().send(&sms("Hello")).await.unwrap_err();
     assert!(matches!(error, SendError::Later(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_nobody_vouches_for_is_refused() {
+    let (url, fooled) = impostor().await;
+    let error = Twilio::new(&settings(&url)).unwrap().send(&sms("042137")).await.unwrap_err();
+    assert!(matches!(error, SendError::Later(_)), "{error}");
+    assert_eq!(fooled.load(Ordering::SeqCst), 0);
 }
 
 #[test]
