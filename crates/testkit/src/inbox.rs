@@ -84,13 +84,11 @@ impl Inbox {
     fn take(&self, arrived: Received) -> Result<(), SendError> {
         let mut kept = self.shelf();
         kept.attempts += 1;
-        match kept.refusals.pop_front() {
-            Some(refusal) => Err(refusal),
-            None => {
-                kept.mails.push(arrived);
-                Ok(())
-            }
+        if let Some(refusal) = kept.refusals.pop_front() {
+            return Err(refusal);
         }
+        kept.mails.push(arrived);
+        Ok(())
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {

@@ -236,7 +236,8 @@ fn mail(auth: &Auth, message: &Leased) -> Result<Mail, InternalError> {
 fn sms(auth: &Auth, message: &Leased) -> Result<Sms, InternalError> {
     let variables = variables(auth, message)?;
     let text = auth.inner.outbox.templates.render_sms(&message.template, variables)?;
-    Ok(Sms { id: message.id, to: message.recipient.clone(), text })
+    let valid_for = message.expires_at.since(auth.clock().now());
+    Ok(Sms { id: message.id, to: message.recipient.clone(), text, valid_for })
 }
 
 /// Writes what became of a message, patiently.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use super::SendError;
 use crate::ids::MessageId;
@@ -15,6 +16,8 @@ pub struct Sms {
     pub to: String,
     /// What the recipient reads.
     pub text: String,
+    /// How long it is of use from now on: some providers hold messages back for hours.
+    pub valid_for: Duration,
 }
 
 /// A way to send SMS: Twilio, any HTTP gateway, the log, or the development inbox.

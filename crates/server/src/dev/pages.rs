@@ -91,7 +91,8 @@ mod tests {
         let ways = development.inbox();
         let id = uuid::Uuid::from_u128(1).into();
         let (to, text) = ("+491701234567".to_owned(), "Code: <042137>".to_owned());
-        ways.sms.unwrap().send(&Sms { id, to, text }).await.unwrap();
+        let valid_for = std::time::Duration::from_mins(5);
+        ways.sms.unwrap().send(&Sms { id, to, text, valid_for }).await.unwrap();
         let shown = inbox(State(development.clone())).await.unwrap().1.0;
         assert!(shown.contains("<h2>SMS</h2>") && shown.contains("+491701234567"), "{shown}");
         assert!(shown.contains("Code: &#60;042137&#62;") && !shown.contains("<iframe"), "{shown}");

@@ -34,7 +34,7 @@ impl Careful {
 }
 
 impl Protected {
-    pub(super) fn from_now_on(self) {
+    pub(super) fn begins(self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }

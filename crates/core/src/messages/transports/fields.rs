@@ -1,5 +1,5 @@
-//! What an operator writes for a gateway: text with `{to}`, `{digits}`, `{text}`, `{id}` and
-//! `{token}` in it.
+//! What an operator writes for a gateway: text with `{to}`, `{digits}`, `{text}`, `{id}`,
+//! `{seconds}` and `{token}` in it.
 //!
 //! It is taken apart once, at start. An SMS fills the gaps and is itself never taken apart, so
 //! a text that holds `{token}` shows nobody the token (attack B16).
@@ -25,16 +25,19 @@ pub(super) enum Gap {
     Text,
     /// The same at every try, for gateways that tell repetitions apart.
     Id,
+    /// How long it is of use, for gateways that drop what is late.
+    Seconds,
     /// The operator's secret.
     Token,
 }
 
 impl Gap {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("to", Self::To),
         ("digits", Self::Digits),
         ("text", Self::Text),
         ("id", Self::Id),
+        ("seconds", Self::Seconds),
         ("token", Self::Token),
     ];
 }
@@ -49,7 +52,8 @@ impl Field {
             let known = Gap::ALL.iter().find(|(known, _)| *known == name);
             let Some((_, gap)) = known else {
                 return Err(format!(
-                    "{{{name}}} is none of {{to}}, {{digits}}, {{text}}, {{id}}, {{token}}"
+                    "{{{name}}} is none of {{to}}, {{digits}}, {{text}}, {{id}}, {{seconds}}, \
+                     {{token}}"
                 ));
             };
             pieces.extend([Piece::Words(words.to_owned()), Piece::Gap(*gap)]);
@@ -79,6 +83,7 @@ impl Field {
                 Piece::Gap(Gap::Digits) => text.push_str(sms.to.trim_start_matches('+')),
                 Piece::Gap(Gap::Text) => text.push_str(&sms.text),
                 Piece::Gap(Gap::Id) => text.push_str(&sms.id.to_string()),
+                Piece::Gap(Gap::Seconds) => text.push_str(&sms.valid_for.as_secs().to_string()),
                 Piece::Gap(Gap::Token) => text.push_str(token.map_or("", Token::reveal)),
             }
         }

@@ -43,8 +43,8 @@ pub enum GatewayFormat {
     Form,
 }
 
-/// A gateway. Texts may hold `{to}`, `{digits}` (the number without `+`), `{text}`, `{id}` and
-/// `{token}`.
+/// A gateway. Texts may hold `{to}`, `{digits}` (the number without `+`), `{text}`, `{id}`,
+/// `{seconds}` (how long it is of use) and `{token}`.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
     /// Where requests go. Plain `http` is taken for this machine only.

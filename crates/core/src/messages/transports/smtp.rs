@@ -192,7 +192,7 @@ impl Smtp {
         let mut connection = connected.await.map_err(|error| later("connecting", &error))?;
         let upgraded = connection.starttls(tls, myself).await;
         upgraded.map_err(|error| later("STARTTLS", &error))?;
-        protected.from_now_on();
+        protected.begins();
         Ok(connection)
     }
 }

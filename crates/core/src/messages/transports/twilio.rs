@@ -13,6 +13,8 @@ use crate::time::seconds;
 
 /// Where Twilio is.
 const BASE_URL: &str = "https://api.twilio.com";
+/// The longest `ValidityPeriod` in seconds that Twilio has taken at all times.
+const LONGEST_VALIDITY: u64 = 14_400;
 /// How it is named in logs.
 const NAME: &str = "Twilio";
 
@@ -97,7 +99,14 @@ impl Twilio {
             TwilioSender::From(from) => ("From", from.as_str()),
             TwilioSender::MessagingService(sid) => ("MessagingServiceSid", sid.as_str()),
         };
-        let form = [("To", sms.to.as_str()), sender, ("Body", sms.text.as_str())];
+        // After that Twilio drops it, so that no code arrives when it is of no use any more.
+        let validity = sms.valid_for.as_secs().clamp(1, LONGEST_VALIDITY).to_string();
+        let form = [
+            ("To", sms.to.as_str()),
+            sender,
+            ("Body", sms.text.as_str()),
+            ("ValidityPeriod", validity.as_str()),
+        ];
         let request = self.client.post(self.url.clone()).form(&form);
         let answer = request.basic_auth(&self.user, Some(self.password.reveal())).send().await;
         // The answer's body is not read: it repeats the text and may be of any length.

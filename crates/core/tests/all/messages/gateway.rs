@@ -1,9 +1,13 @@
 //! Gateways of several tastes, played by a server on this machine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ironlatch_core::messages::{Gateway, GatewayFormat, GatewayMethod, GatewaySettings};
+use ironlatch_core::Auth;
+use ironlatch_core::messages::{Gateway, GatewayFormat, GatewayMethod, GatewaySettings, Message};
 use ironlatch_core::ports::{SendError, SmsTransport, Token};
+use ironlatch_core::time::minutes;
+use ironlatch_testkit::{MASTER_KEY, MovedClock, cheap_settings, each_engine};
 use serde_json::{Value, json};
 
 use super::http_server::Api;
@@ -18,8 +22,8 @@ fn settings(url: &str, body: &str) -> GatewaySettings {
     GatewaySettings { deadline: Duration::from_millis(500), ..settings }
 }
 
-fn secret() -> Option<Token> {
-    Some(Token::new("gateway-secret".to_owned()))
+fn secret() -> Token {
+    Token::new("gateway-secret".to_owned())
 }
 
 async fn sent(api: &Api, settings: &GatewaySettings, text: &str) -> (String, String) {
@@ -33,8 +37,8 @@ async fn sent(api: &Api, settings: &GatewaySettings, text: &str) -> (String, Str
 async fn json_is_filled_and_the_secret_is_a_bearer_token() {
     let api = Api::answering(OK).await;
     let body = r#"{"messages": [{"destinations": [{"to": "{to}"}], "text": "{text}", "n": 1}],
-                   "reference": "sms-{id}"}"#;
-    let settings = GatewaySettings { token: secret(), ..settings(&api.url, body) };
+                   "reference": "sms-{id}", "ttl": "{seconds}"}"#;
+    let settings = GatewaySettings { token: Some(secret()), ..settings(&api.url, body) };
     let (head, body) = sent(&api, &settings, "Code: 042137").await;
     assert!(head.starts_with("POST /send?v=2 HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("content-type: application/json"), "{head}");
@@ -46,6 +50,7 @@ async fn json_is_filled_and_the_secret_is_a_bearer_token() {
                 "destinations": [{ "to": "+491701234567" }], "text": "Code: 042137", "n": 1,
             }],
             "reference": "sms-019aa3f0-0000-7000-8000-000000000001",
+            "ttl": "300",
         })
     );
 }
@@ -56,7 +61,7 @@ async fn a_form_is_filled_and_the_secret_stands_where_the_operator_wants_it() {
     let settings = GatewaySettings {
         format: GatewayFormat::Form,
         method: GatewayMethod::Put,
-        token: secret(),
+        token: Some(secret()),
         headers: vec![("X-Request-Id".to_owned(), "{id}".to_owned())],
         ..settings(&api.url, FORM)
     };
@@ -74,7 +79,7 @@ async fn a_gateway_that_knows_only_get_has_it_in_the_query() {
     let settings = GatewaySettings {
         format: GatewayFormat::Form,
         method: GatewayMethod::Get,
-        token: secret(),
+        token: Some(secret()),
         headers: vec![("X-Api-Key".to_owned(), "{token}".to_owned())],
         ..settings(&api.url, "to={to}&msg={text}")
     };
@@ -88,7 +93,8 @@ async fn b16_a_text_becomes_neither_structure_nor_template() {
     let text = "\",\"to\":\"+19005550123\"} {token} {to}\r\nX: y";
     let api = Api::answering(OK).await;
     let (head, body) =
-        sent(&api, &GatewaySettings { token: secret(), ..settings(&api.url, JSON) }, text).await;
+        sent(&api, &GatewaySettings { token: Some(secret()), ..settings(&api.url, JSON) }, text)
+            .await;
     assert!(!head.contains("X: y"), "{head}");
     let body: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(body, json!({ "to": "+491701234567", "text": text, "parts": 1 }));
@@ -108,7 +114,7 @@ async fn what_is_final_and_what_is_not() {
     ];
     for (answer, is_final) in cases {
         let api = Api::answering(answer).await;
-        let settings = GatewaySettings { token: secret(), ..settings(&api.url, JSON) };
+        let settings = GatewaySettings { token: Some(secret()), ..settings(&api.url, JSON) };
         let error = Gateway::new(&settings).unwrap().send(&sms("042137")).await.unwrap_err();
         assert_eq!(matches!(error, SendError::Never(_)), is_final, "{answer}: {error}");
         for hidden in ["gateway-secret", "042137", "4917", "127.0.0.1"] {
@@ -141,6 +147,40 @@ async fn failures_told_with_200_are_told_from_success() {
     }
 }
 
+#[tokio::test]
+async fn the_outbox_hands_over_once_and_tries_again_what_has_not_left() {
+    each_engine(async |url| {
+        let clock = Arc::new(MovedClock::new());
+        let busy = "HTTP/1.1 503 Oh\r\ncontent-length: 0\r\n\r\n";
+        let (away, back) = (Api::answering(busy).await, Api::answering(OK).await);
+        let body = r#"{"to": "{to}", "text": "{text}", "id": "{id}", "for": "{seconds}"}"#;
+        let node = async |api: &Api| {
+            let gateway = Gateway::new(&settings(&api.url, body)).unwrap();
+            let builder = Auth::builder().settings(cheap_settings()).database(url.as_str());
+            let builder = builder.master_key(MASTER_KEY).clock(Arc::<MovedClock>::clone(&clock));
+            builder.sms(Arc::new(gateway)).build().await.unwrap()
+        };
+        let (first, second) = (node(&away).await, node(&back).await);
+        let now = first.clock().now();
+        let code = Message::SignInCode { code: "042137".to_owned(), link: None };
+        let queued = first.messages().queue_sms("+491701234567", &code, now, now.plus(minutes(5)));
+        first.database().write(queued.unwrap().into()).await.unwrap();
+        first.messages().deliver_due().await.unwrap();
+        clock.advance(Duration::from_secs(5));
+        for _ in 0..2 {
+            second.messages().deliver_due().await.unwrap();
+        }
+        assert_eq!((away.requests().len(), back.requests().len()), (1, 1));
+        let body = |api: &Api| -> Value {
+            serde_json::from_str(api.requests()[0].split_once("\r\n\r\n").unwrap().1).unwrap()
+        };
+        assert_eq!(body(&away)["id"], body(&back)["id"], "one SMS");
+        assert_eq!(body(&back)["text"], "Your verification code is: 042137");
+        assert_eq!((&body(&away)["for"], &body(&back)["for"]), (&json!("300"), &json!("295")));
+    })
+    .await;
+}
+
 #[test]
 fn every_mistake_is_named_and_no_secret_shown() {
     let good = settings("https://gateway.example.com", JSON);
@@ -170,6 +210,6 @@ fn every_mistake_is_named_and_no_secret_shown() {
         let mistakes = Gateway::new(&wrong).err().unwrap();
         assert!(mistakes.iter().any(|mistake| mistake.key == key), "{key}: {mistakes:?}");
     }
-    let shown = format!("{:?}", GatewaySettings { token: secret(), ..good });
+    let shown = format!("{:?}", GatewaySettings { token: Some(secret()), ..good });
     assert!(!shown.contains("gateway-secret"));
 }

@@ -79,7 +79,8 @@ fn unused_port() -> u16 {
 /// An SMS as transports get it.
 fn sms(text: &str) -> Sms {
     let id = Uuid::from_u128(0x019a_a3f0_0000_7000_8000_0000_0000_0001).into();
-    Sms { id, to: "+491701234567".to_owned(), text: text.to_owned() }
+    let to = "+491701234567".to_owned();
+    Sms { id, to, text: text.to_owned(), valid_for: minutes(5) }
 }
 
 /// A mail as transports get it.

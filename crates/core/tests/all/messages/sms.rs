@@ -1,5 +1,6 @@
 //! SMS through the outbox: what is said, what is counted, what is stopped (attack B22).
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use ironlatch_core::Auth;
@@ -245,7 +246,7 @@ impl tracing::Subscriber for Log {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut log = self.0.lock().unwrap();
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-            log.push_str(&format!("{field}={value:?}\n"));
+            let _ = writeln!(log, "{field}={value:?}");
         });
     }
 

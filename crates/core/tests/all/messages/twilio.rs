@@ -37,7 +37,7 @@ async fn an_sms_is_handed_over_as_the_api_wants_it() {
     assert_eq!(
         body,
         "To=%2B491701234567&From=%2B15005550006&\
-         Body=Your+verification+code+is%3A+042137+%26+more"
+         Body=Your+verification+code+is%3A+042137+%26+more&ValidityPeriod=300"
     );
 }
 
