@@ -15,6 +15,7 @@ mod html;
 mod inbox;
 mod jar;
 mod postgres;
+mod qr;
 mod second_factor;
 mod server;
 
@@ -27,5 +28,6 @@ pub use clock::{MovedClock, START};
 pub use engines::{each_auth, each_engine, on_postgres, on_sqlite};
 pub use inbox::{Inbox, Received};
 pub use postgres::{PostgresDatabase, PostgresServer, empty_postgres, postgres};
+pub use qr::read_qr;
 pub use second_factor::{Enrolled, totp_code};
 pub use server::{Answer, TestClient, TestServer};

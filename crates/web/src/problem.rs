@@ -73,6 +73,14 @@ pub enum Problem {
     InvalidCredentials,
     /// The first step is right; the second is asked for.
     SecondFactorRequired(Challenge),
+    /// The second step's challenge is unknown, answered or expired.
+    InvalidChallenge,
+    /// An authenticator app is enrolled already.
+    AlreadyEnrolled,
+    /// No authenticator app is enrolled.
+    NotEnrolled,
+    /// No enrolment of an authenticator app is pending in this session.
+    NothingPending,
     /// A mailed link's token that does not work.
     InvalidLink,
     /// Another account has proven the address.
@@ -98,6 +106,13 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// One mistake in one field.
+    pub(crate) fn about(field: &'static str, sentence: impl Into<Cow<'static, str>>) -> Self {
+        let mut errors = FieldErrors::new();
+        errors.add(field, sentence.into());
+        Self::Fields(errors)
+    }
+
     /// The status it is answered with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {
@@ -107,6 +122,7 @@ impl Problem {
             | Self::NotADictionary(_)
             | Self::Fields(_)
             | Self::InvalidCredentials
+            | Self::InvalidChallenge
             | Self::InvalidLink
             | Self::NoRefreshToken => StatusCode::BAD_REQUEST,
             Self::NotAuthenticated
@@ -127,6 +143,9 @@ impl Problem {
             Self::AddressTaken => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::AlreadyEnrolled | Self::NotEnrolled | Self::NothingPending => {
+                StatusCode::CONFLICT
+            }
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
@@ -163,6 +182,10 @@ impl Problem {
             Self::TooLarge => "too_large",
             Self::InvalidCredentials => "invalid_credentials",
             Self::SecondFactorRequired(_) => "second_factor_required",
+            Self::InvalidChallenge => "invalid_challenge",
+            Self::AlreadyEnrolled => "already_enrolled",
+            Self::NotEnrolled => "not_enrolled",
+            Self::NothingPending => "nothing_pending",
             Self::InvalidLink => "invalid_token",
             Self::AddressTaken => "address_taken",
             Self::NoRefreshToken => "no_refresh_token",
@@ -209,6 +232,10 @@ impl Problem {
             Self::Fields(_) => "Some fields cannot be accepted.",
             Self::TooLarge => "The request body is too large.",
             Self::InvalidCredentials => "Invalid credentials",
+            Self::InvalidChallenge => "The challenge is not valid any more. Sign in again.",
+            Self::AlreadyEnrolled => "An authenticator app is set up already. Remove it first.",
+            Self::NotEnrolled => "No authenticator app is set up.",
+            Self::NothingPending => "Nothing waits to be confirmed. Begin again.",
             Self::InvalidLink => "Invalid token",
             Self::AddressTaken => "Another account has this address.",
             Self::NoRefreshToken => "No refresh token",

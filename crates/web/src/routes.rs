@@ -87,9 +87,18 @@ const DOORS: [(Door, fn(Map) -> Map); 4] = [
 #[rustfmt::skip]
 fn of_users(map: Map) -> Map {
     map.door(Dialect::Users)
-        .at("/api/users/logout",     "Logout",    POST,   post(users::logout::submit))
-        .at("/api/health",           "Health",    GET,    get(users::around::health))
-        .at("/api/dashboard",        "Dashboard", GET,    get(users::around::dashboard))
+        .json("/api/users/register",        "Register",               post(users::register::submit))
+        .json("/api/users/login",           "Login",                  post(users::login::submit))
+        .at("/api/users/me",                "Me",             GET,    get(users::account::me))
+        .at("/api/users/logout",            "Logout",         POST,   post(users::logout::submit))
+        .at("/api/users/delete",            "Delete",         DELETE, delete(users::account::delete))
+        .json("/api/users/password/forgot", "Forgot Password",        post(users::password::forgot))
+        .json("/api/users/password/reset",  "Reset Password",         post(users::password::reset))
+        .at("/api/users/2fa-check",         "2FA Check",      POST,   post(users::second_factor::check))
+        .at("/api/users/2fa-qr",            "2FA QR",         POST,   post(users::second_factor::show_qr))
+        .at("/api/users/2fa-remove",        "2FA Remove",     POST,   post(users::second_factor::remove))
+        .at("/api/health",                  "Health",         GET,    get(users::around::health))
+        .at("/api/dashboard",               "Dashboard",      GET,    get(users::around::dashboard))
         .nothing_else_below("/api/users")
 }
 

@@ -27,6 +27,17 @@ impl SignIn<'_> {
         format!("{pages}/verify-email?token={}", token.reveal())
     }
 
+    /// The page on which somebody asks for a reset mail.
+    pub(super) fn reset_page(&self, door: Door) -> String {
+        let settings = self.auth.settings();
+        let pages = match door {
+            // The page of its front end shows nothing without a link.
+            Door::Users => settings.public_url.trim_end_matches('/'),
+            door => settings.pages_url(door),
+        };
+        format!("{pages}/reset-password")
+    }
+
     /// The page a reset mail links to.
     pub(super) fn reset_link(&self, token: &Token, door: Door) -> String {
         let pages = self.auth.settings().pages_url(door);

@@ -257,7 +257,7 @@ impl SignIn<'_> {
     /// it would tell what became of the first.
     async fn pretend(&self, wish: &SignUp, owner: &str) -> Result<SignedUp, SignUpError> {
         let now = self.auth.clock().now();
-        let page = format!("{}/reset-password", self.auth.settings().pages_url(wish.arrival.door));
+        let page = self.reset_page(wish.arrival.door);
         let mail = Message::AlreadyRegistered { reset_link_page: page };
         let lifetime = Purpose::VerifyEmail.lifetime();
         let messages = self.auth.messages();

@@ -30,6 +30,10 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::TokenWrongType
         | Problem::UserNotFound => (status, problem.contract_body()),
         Problem::SecondFactorRequired(_)
+        | Problem::InvalidChallenge
+        | Problem::AlreadyEnrolled
+        | Problem::NotEnrolled
+        | Problem::NothingPending
         | Problem::PermissionDenied
         | Problem::ReauthenticationRequired
         | Problem::AddressTaken

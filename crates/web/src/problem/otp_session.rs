@@ -22,6 +22,10 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::UserNotFound
         | Problem::NoActiveAccount => (StatusCode::FORBIDDEN, Problem::NotAuthenticated.sentence()),
         Problem::SecondFactorRequired(_)
+        | Problem::InvalidChallenge
+        | Problem::AlreadyEnrolled
+        | Problem::NotEnrolled
+        | Problem::NothingPending
         | Problem::PermissionDenied
         | Problem::ReauthenticationRequired
         | Problem::AddressTaken

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::{CheckError, RefreshError};
-use ironlatch_core::sign_in::{AddressError, LinkError, OwnerError, SignInError, SignUpError};
+use ironlatch_core::sign_in::{
+    AddressError, FactorError, LinkError, OwnerError, SecondFactorError, SignInError, SignUpError,
+};
 use ironlatch_core::sources::ReportError;
 use ironlatch_core::time::Timestamp;
 use ironlatch_core::tokens::TokenError;
@@ -15,9 +17,7 @@ use crate::request::fields::password_sentence;
 
 /// One mistake in one field.
 fn field(name: &'static str, sentence: impl Into<Cow<'static, str>>) -> Problem {
-    let mut errors = FieldErrors::new();
-    errors.add(name, sentence.into());
-    Problem::Fields(errors)
+    Problem::about(name, sentence)
 }
 
 fn throttled(retry_at: Timestamp, now: Timestamp) -> Problem {
@@ -114,6 +114,18 @@ impl From<ReportError> for Problem {
     }
 }
 
+impl Explain for SecondFactorError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::InvalidChallenge => Problem::InvalidChallenge,
+            Self::WrongCode => field("code", "The code is not right."),
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
 impl Explain for AddressError {
     fn explain(self, now: Timestamp) -> Problem {
         match self {
@@ -121,6 +133,21 @@ impl Explain for AddressError {
             Self::Unchanged => field("email", "This is the address of your account already."),
             Self::Taken => Problem::AddressTaken,
             Self::InvalidLink => Problem::InvalidLink,
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for FactorError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::AlreadyEnrolled => Problem::AlreadyEnrolled,
+            Self::NotEnrolled => Problem::NotEnrolled,
+            Self::NothingPending => Problem::NothingPending,
+            Self::WrongCode => field("code", "The code is not right."),
+            Self::ProveAgain => Problem::ReauthenticationRequired,
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),

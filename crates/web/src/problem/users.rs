@@ -15,6 +15,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         Problem::NoData | Problem::NotADictionary(_) => about_all_fields(&sentence),
         Problem::InvalidLink => about_all_fields("Invalid or expired token"),
         Problem::InvalidCredentials => refused("Incorrect email or password."),
+        Problem::AlreadyEnrolled => refused("2FA is already enabled."),
         // The client compares this one.
         Problem::SecondFactorRequired(_) => refused("Requires 2FA Code."),
         Problem::Throttled { seconds } => {
@@ -45,6 +46,9 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::UnsupportedMediaType(_)
         | Problem::Unreadable(_)
         | Problem::TooLarge
+        | Problem::InvalidChallenge
+        | Problem::NotEnrolled
+        | Problem::NothingPending
         | Problem::NoRefreshToken
         | Problem::RefreshRefused(_)
         | Problem::Unavailable { .. }

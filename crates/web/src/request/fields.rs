@@ -56,6 +56,15 @@ impl Fields {
         Some(text.to_owned())
     }
 
+    /// A whole name.
+    pub(crate) fn full_name(&mut self, name: &'static str) -> Option<String> {
+        let text = self.text(name)?;
+        if text.chars().count() > 255 {
+            return self.refuse(name, "Ensure this field has no more than 255 characters.");
+        }
+        Some(text)
+    }
+
     /// A secret exactly as it came: blanks belong to passwords (NIST SP 800-63B-4 §3.1.1.2).
     pub(crate) fn secret(&mut self, name: &'static str) -> Option<Token> {
         let secret = Token::new(self.raw(name)?);

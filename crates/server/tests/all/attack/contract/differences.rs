@@ -13,7 +13,7 @@ pub(super) struct Difference {
     pub(super) why: &'static str,
 }
 
-const fn differs(
+pub(super) const fn differs(
     exchange: &'static str,
     differs: &'static str,
     instead: &'static str,
@@ -22,7 +22,7 @@ const fn differs(
     Difference { exchange, differs, instead, why }
 }
 
-const HEADERS_OF_A_FAULT: &str = "the original answered a server error in HTML; a bad value is \
+pub(super) const HEADERS_OF_A_FAULT: &str = "the original answered a server error in HTML; a bad value is \
                                   the client's mistake and is told in the contract's shape";
 const REFRESH_COOKIE: &str = "the contract's text and diagrams put the refresh token into an \
                               HttpOnly cookie, which its code never set (auth-api, section 1); \

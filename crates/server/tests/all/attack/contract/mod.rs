@@ -4,6 +4,7 @@
 mod differences;
 mod observed;
 mod requests;
+mod users_door;
 
 use differences::{DIFFERENCES, Difference};
 use observed::{Exchange, of_answer};
@@ -13,10 +14,15 @@ pub(super) use requests::claims;
 use super::house::each_house;
 
 /// Compares one exchange; what differs must be what the table says, neither more nor less.
-fn compare(expected: &Exchange, found: &Exchange, engine: &str) -> Vec<String> {
+fn compare(
+    differences: &[Difference],
+    expected: &Exchange,
+    found: &Exchange,
+    engine: &str,
+) -> Vec<String> {
     let name = &expected.name;
     let differing = expected.differing(found);
-    let listed = DIFFERENCES.iter().filter(|listed| listed.exchange == name);
+    let listed = differences.iter().filter(|listed| listed.exchange == name);
     let listed: Vec<&Difference> = listed.collect();
     let allowed: Vec<&str> = listed.iter().flat_map(|it| it.differs.split(' ')).collect();
     let mut wrong = Vec::new();
@@ -59,14 +65,24 @@ async fn every_observed_exchange_is_answered_as_the_original_did() {
         let mut replay = Replay::new(house);
         for expected in &sign_in {
             let answer = replay.auth_api(&expected.name);
-            wrong.extend(compare(expected, &of_answer(&expected.name, &answer), engine));
+            wrong.extend(compare(
+                &DIFFERENCES,
+                expected,
+                &of_answer(&expected.name, &answer),
+                engine,
+            ));
         }
         replay.begin_bodies();
         for expected in &refresh {
             let answer = replay.refresh(&expected.name);
             let mut expected = expected.clone();
             expected.name = format!("body: {}", expected.name);
-            wrong.extend(compare(&expected, &of_answer(&expected.name, &answer), engine));
+            wrong.extend(compare(
+                &DIFFERENCES,
+                &expected,
+                &of_answer(&expected.name, &answer),
+                engine,
+            ));
         }
         for difference in &DIFFERENCES {
             let known =
@@ -74,6 +90,27 @@ async fn every_observed_exchange_is_answered_as_the_original_did() {
             let is_known = sign_in.iter().any(|it| known(it, ""))
                 || refresh.iter().any(|it| known(it, "body: "));
             assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_observed_exchange_of_the_users_door_is_answered_as_the_original_did() {
+    let observed = observed::read(include_str!("users-door.txt"));
+    assert_eq!(observed.len(), 60);
+    for difference in &users_door::DIFFERENCES {
+        let is_known = observed.iter().any(|it| it.name == difference.exchange);
+        assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+    }
+    each_house(&users_door::ENVIRONMENT, |house| {
+        let engine = house.engine();
+        let mut wrong = Vec::new();
+        let mut replay = users_door::Replay::new(house);
+        for expected in &observed {
+            let found = of_answer(&expected.name, &replay.answer(&expected.name));
+            wrong.extend(compare(&users_door::DIFFERENCES, expected, &found, engine));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     })

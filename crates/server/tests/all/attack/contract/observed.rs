@@ -104,6 +104,9 @@ fn normal(body: &str) -> String {
 fn normal_value(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(text) if is_token(text) => "<JWT>".clone_into(text),
+        serde_json::Value::String(text) if text.starts_with("data:image/png;base64,") => {
+            "data:image/png;base64,<PNG>".clone_into(text);
+        }
         serde_json::Value::String(text) if text.parse::<uuid::Uuid>().is_ok() => {
             "<uuid>".clone_into(text);
         }
