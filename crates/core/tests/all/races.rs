@@ -226,7 +226,7 @@ async fn no_session_outlives_a_reset() {
             let client = test.stranger();
             test.auth.sign_in().forgot_password(&address(ADA), Door::Api, &client).await.unwrap();
             test.deliver().await;
-            let link = test.inbox.latest_about(ADA, "Choose").token();
+            let link = test.inbox.latest_about(ADA, "Reset your").token();
             let next = secret(&format!("chosen in round {round}"));
             let sign_ins = begin_sign_ins(&test, &device, &password);
             pause(round).await;

@@ -36,7 +36,7 @@ async fn c01_whoever_proves_the_mailbox_takes_the_account_from_whoever_made_it()
             let path = if way == "reset by page" {
                 let ask = json!({ "email": attacker.email });
                 house.call(Call::post("/api/auth/password/forgot").json(ask));
-                owner.visit(&house.mail(&attacker.email, "Choose", 1).link());
+                owner.visit(&house.mail(&attacker.email, "Reset your", 1).link());
                 "/reset-password"
             } else {
                 let page = owner.visit(&first.link()).text();
@@ -83,10 +83,10 @@ async fn c01_a_pre_hijacker_cannot_prove_or_prepare_anything() {
         let page = attacker_browser.press("/verify-email", &[("act", "confirm")]);
         assert_eq!(page.status, 400, "C01: no link, no proof");
         // The owner resets with the first of the links; the others die with it.
-        house.mail("victim@example.com", "Choose", 3);
+        house.mail("victim@example.com", "Reset your", 3);
         house.mail("victim@example.com", "Verify", 4);
         let mails = house.mails("victim@example.com");
-        let resets: Vec<_> = mails.iter().filter(|it| it.subject().contains("Choose")).collect();
+        let resets: Vec<_> = mails.iter().filter(|it| it.subject().contains("Reset your")).collect();
         let body = json!({ "token": resets[0].token().unwrap(), "new_password": NEW });
         let reset = house.call(Call::post("/api/auth/password/reset").json(body));
         assert_eq!(reset.status, 200, "{}", reset.text());
@@ -133,7 +133,7 @@ async fn c07_and_races_on_links_have_one_winner() {
                 .all_mails()
                 .into_iter()
                 .find_map(|mail| mail.to.into_iter().find(|to| to.eq_ignore_ascii_case(&email)));
-            let token = house.mail(&typed.unwrap(), "Choose", 1).token().unwrap();
+            let token = house.mail(&typed.unwrap(), "Reset your", 1).token().unwrap();
             let calls = (0..50).map(|n| {
                 let body = json!({ "token": token, "new_password": format!("winner is {n:05}") });
                 Call::post("/api/auth/password/reset").json(body)
@@ -228,7 +228,7 @@ async fn c14_a_disabled_account_gets_nothing_by_any_grant_within_a_second() {
         let other = house.signed_in(&ada.email, PASSWORD);
         house.call(Call::post("/api/auth/password/forgot").json(json!({ "email": ada.email })));
         let verify = house.mail(&ada.email, "Verify", 1);
-        let reset = house.mail(&ada.email, "Choose", 1).token().unwrap();
+        let reset = house.mail(&ada.email, "Reset your", 1).token().unwrap();
         house.run(&["account", "disable", &ada.email]);
         let disabled = Instant::now();
         soon("its bearer is refused", || house.me(&ada.access) == 401);

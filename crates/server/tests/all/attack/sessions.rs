@@ -95,7 +95,7 @@ async fn d04_d16_a_new_password_ends_the_others_and_nobody_ends_a_strangers_sess
         assert_dead(house, &ada, "D04: after a change");
         assert_eq!(house.me(&tab.access), 200, "who changed it stays");
         house.call(Call::post("/api/auth/password/forgot").json(json!({ "email": ada.email })));
-        let token = house.mail(&ada.email, "Choose", 1).token().unwrap();
+        let token = house.mail(&ada.email, "Reset your", 1).token().unwrap();
         let body = json!({ "token": token, "new_password": "a third way 12345" });
         assert_eq!(house.call(Call::post("/api/auth/password/reset").json(body)).status, 200);
         assert_dead(house, &tab, "D04: after a reset");

@@ -112,7 +112,7 @@ fn drive_everything(house: &House) {
     assert_eq!(house.call(others).status, 200);
     ask("/api/auth/password/forgot", "ada@example.com");
     let mut browser = house.browser();
-    browser.visit(&house.mail("ada@example.com", "Choose", 1).link());
+    browser.visit(&house.mail("ada@example.com", "Reset your", 1).link());
     assert_eq!(browser.press("/reset-password", &[("new_password", RESET)]).status, 200);
     let bob = house.signed_in("bob@example.com", PASSWORD);
     let leave = Call::new("DELETE", "/api/auth/account").bearer(&bob.access);
@@ -120,7 +120,7 @@ fn drive_everything(house: &House) {
     assert_eq!(left.status, 204);
     // One link stays unused, its mail delivered.
     ask("/api/auth/password/forgot", "eve@example.com");
-    house.mail("eve@example.com", "Choose", 1);
+    house.mail("eve@example.com", "Reset your", 1);
     house.signed_in("ada@example.com", RESET);
     house.run(&["keys", "rotate"]);
 }
