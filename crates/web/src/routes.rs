@@ -76,8 +76,11 @@ fn everything(map: Map) -> Map {
         .public("/.well-known/jwks.json",     get(jwks::show))
 }
 
+/// Adds the routes of a door.
+type Routes = fn(Map) -> Map;
+
 /// The doors, each open or not as the settings say.
-const DOORS: [(Door, fn(Map) -> Map); 4] = [
+const DOORS: [(Door, Routes); 4] = [
     (Door::Users, of_users),
     (Door::OtpSession, of_otp_session),
     (Door::Accounts, of_accounts),

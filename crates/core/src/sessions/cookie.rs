@@ -49,7 +49,7 @@ impl CookieSessions {
 }
 
 impl Remembered {
-    pub(super) fn read(found: store::CookieSession, now: Timestamp) -> Self {
+    pub(super) fn read(found: &store::CookieSession, now: Timestamp) -> Self {
         let claims = AccessClaims {
             account: found.account,
             number: found.number,
@@ -133,7 +133,7 @@ impl Sessions<'_> {
             remembered.remove(&digest);
             return Ok(None);
         };
-        let found = Arc::new(Remembered::read(found, now));
+        let found = Arc::new(Remembered::read(&found, now));
         remembered.insert(digest, Arc::clone(&found));
         Ok(Some(found))
     }

@@ -1,5 +1,7 @@
 //! The HTTP side over the real core, without a socket.
 
+#![cfg(test)]
+
 mod address;
 mod api;
 mod cross_site;

@@ -15,3 +15,4 @@ mod sessions;
 mod sink;
 mod stolen_database;
 mod uniform;
+mod users_door;

@@ -6,7 +6,7 @@ use super::house::{House, PASSWORD, each_house, soon};
 use super::http::{Answer, Call, Connection};
 
 /// What an observer could tell answers apart by: everything but the request's id and the date.
-fn seen(answer: &Answer) -> String {
+pub(super) fn seen(answer: &Answer) -> String {
     let own = ["x-request-id", "date", "set-cookie"];
     let headers = answer.headers.iter().map(|(name, value)| {
         let name = name.to_ascii_lowercase();
