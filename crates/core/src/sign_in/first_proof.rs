@@ -47,6 +47,7 @@ impl SignIn<'_> {
         batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
         batch.extend(self.welcome(account, now)?);
         batch.append(self.factors_removed(account));
+        batch.add(accounts::remove_application_token(account.id));
         let entry = Entry::new(Event::EmailVerified).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         batch.append(self.replace_everything(account, &hash, EndReason::FirstProof, now)?);

@@ -138,6 +138,7 @@ impl SignIn<'_> {
         batch.add(accounts::mark_email_verified(account.id, &link.target_key, now));
         if is_first_proof {
             batch.append(self.factors_removed(account));
+            batch.add(accounts::remove_application_token(account.id));
         }
         batch.extend(self.password_changed_notice(account, client, now)?);
         let entry = Entry::new(Event::PasswordReset).account(account.id);

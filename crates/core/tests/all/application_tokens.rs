@@ -4,7 +4,8 @@ use ironlatch_core::accounts::AccountError;
 use ironlatch_core::database::Statement;
 use ironlatch_core::ids::AccountId;
 use ironlatch_core::ports::Token;
-use ironlatch_testkit::{PASSWORD, TestAuth, each_auth};
+use ironlatch_core::sessions::Door;
+use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth};
 
 fn token(text: &str) -> Token {
     Token::new(text.to_owned())
@@ -90,6 +91,27 @@ async fn a_token_has_a_length_an_account_and_goes_with_it() {
         let nobody = AccountId::new(test.now(), test.auth.random());
         let refused = accounts.set_application_token(nobody, &token("x")).await;
         assert!(matches!(refused, Err(AccountError::Unknown)), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_kept_for_a_stranger_goes_with_the_first_proof() {
+    each_auth(async |test| {
+        let ada = test.sign_up("ada@example.com").await.id;
+        let accounts = test.auth.accounts();
+        let sign_in = test.auth.sign_in();
+        accounts.set_application_token(ada, &token("the stranger's")).await.unwrap();
+        for (password, left) in [("another one of mine", None), ("a third one", Some("mine"))] {
+            let client = test.stranger();
+            let email = address("ada@example.com");
+            sign_in.forgot_password(&email, Door::Api, &client).await.unwrap();
+            test.deliver().await;
+            let link = test.inbox.latest_about("ada@example.com", "Reset").token();
+            sign_in.reset_password(&link, &token(password), &client).await.unwrap();
+            assert_eq!(kept(&test, ada).await.as_deref(), left);
+            accounts.set_application_token(ada, &token("mine")).await.unwrap();
+        }
     })
     .await;
 }

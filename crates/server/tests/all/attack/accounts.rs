@@ -86,7 +86,8 @@ async fn c01_a_pre_hijacker_cannot_prove_or_prepare_anything() {
         house.mail("victim@example.com", "Reset your", 3);
         house.mail("victim@example.com", "Verify", 4);
         let mails = house.mails("victim@example.com");
-        let resets: Vec<_> = mails.iter().filter(|it| it.subject().contains("Reset your")).collect();
+        let resets: Vec<_> =
+            mails.iter().filter(|it| it.subject().contains("Reset your")).collect();
         let body = json!({ "token": resets[0].token().unwrap(), "new_password": NEW });
         let reset = house.call(Call::post("/api/auth/password/reset").json(body));
         assert_eq!(reset.status, 200, "{}", reset.text());
