@@ -147,6 +147,10 @@ async fn four_paths_take_json_alone_and_the_others_forms_as_well() {
                     format!("{{\"error\":[\"{sentence}\"],\"detail\":\"{sentence}\"}}")
                 );
             }
+            let huge = vec![b' '; 64 * 1024 + 1];
+            let mut client = server.client();
+            let answer = client.send(Method::POST, &path, Some("application/json"), huge).await;
+            expect_shape("users", &answer.expect(413));
             let mut client = server.client();
             let json = Some("application/json");
             let answer = client.send(Method::POST, &path, json, b"{".to_vec()).await.expect(400);
