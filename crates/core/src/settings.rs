@@ -531,18 +531,28 @@ impl Settings {
                 "access must not outlive idle, nor idle absolute",
             );
         }
-        for (key, door) in [
-            ("doors.api.default_role", &self.doors.api),
-            ("doors.users.default_role", &self.doors.users),
-            ("doors.otp_session.default_role", &self.doors.otp_session),
-            ("doors.accounts.default_role", &self.doors.accounts),
-            ("doors.cfg.default_role", &self.doors.cfg),
+        for (role_key, url_key, door) in [
+            ("doors.api.default_role", "doors.api.frontend_url", &self.doors.api),
+            ("doors.users.default_role", "doors.users.frontend_url", &self.doors.users),
+            (
+                "doors.otp_session.default_role",
+                "doors.otp_session.frontend_url",
+                &self.doors.otp_session,
+            ),
+            ("doors.accounts.default_role", "doors.accounts.frontend_url", &self.doors.accounts),
+            ("doors.cfg.default_role", "doors.cfg.frontend_url", &self.doors.cfg),
         ] {
             let role = door.default_role.as_ref();
             unless(
                 role.is_none_or(|role| accounts.roles.contains(role)),
-                key,
+                role_key,
                 "must be one of accounts.roles",
+            );
+            // Its origin may act with people's cookies, and mails carry secrets there.
+            unless(
+                door.frontend_url.as_deref().is_none_or(is_plain_url),
+                url_key,
+                "must be like https://app.example.com, without query; http for this machine only",
             );
         }
         mistakes
@@ -651,9 +661,46 @@ fn is_loopback_url(url: &str) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether a text is the URL of a page over `https`, or over `http` on this machine, to which a
+/// path can be added.
+fn is_plain_url(url: &str) -> bool {
+    let is_safe =
+        url.starts_with("https://") || (url.starts_with("http://") && is_loopback_url(url));
+    let host = url.split_once("://").map_or("", |(_, rest)| rest);
+    let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@\"<>\\".contains(&byte));
+    is_safe && is_plain && !host.is_empty() && !host.starts_with('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn front_ends_are_plain_urls() {
+        let of = |url: &str| {
+            let mut settings = Settings::default();
+            settings.doors.users.frontend_url = Some(url.to_owned());
+            settings.check().first().map(|mistake| mistake.key)
+        };
+        for fine in
+            ["https://app.example.com", "https://a.example:8443/x/", "http://localhost:3000"]
+        {
+            assert_eq!(of(fine), None, "{fine}");
+        }
+        for wrong in [
+            "",
+            "app.example.com",
+            "https://",
+            "https:///x",
+            "http://app.example.com",
+            "https://app.example.com/?a=b",
+            "https://me@app.example.com",
+            "https://app.example.com/ x",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(of(wrong), Some("doors.users.frontend_url"), "{wrong}");
+        }
+    }
 
     #[test]
     fn development_refuses_public_addresses() {

@@ -44,7 +44,6 @@ impl Configuration {
              127.0.0.1 or [::1], or use `ironlatch serve`",
         );
         self.check_public_url(local || development, mistakes);
-        self.check_doors(mistakes);
         self.check_database(development, mistakes);
         mistakes.unless(
             !self.passwords.allow_weak_hashing_for_tests || local,
@@ -98,20 +97,6 @@ impl Configuration {
             doors: self.doors.clone(),
             totp: self.totp.clone(),
             when_blind: self.checks.when_blind,
-        }
-    }
-
-    fn check_doors(&self, mistakes: &mut Mistakes) {
-        for (key, door) in [
-            ("doors.api.frontend_url", &self.doors.api),
-            ("doors.users.frontend_url", &self.doors.users),
-            ("doors.otp_session.frontend_url", &self.doors.otp_session),
-            ("doors.accounts.frontend_url", &self.doors.accounts),
-            ("doors.cfg.frontend_url", &self.doors.cfg),
-        ] {
-            if let Some(url) = &door.frontend_url {
-                check_url(key, url, mistakes);
-            }
         }
     }
 

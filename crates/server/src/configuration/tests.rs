@@ -113,6 +113,8 @@ fn unsafe_settings_are_refused_with_what_to_do() {
     assert!(unset.contains("public_url: must be given"), "{unset}");
     let key = mistakes_of("database_url = 'postgres://db/ironlatch'", &[]);
     assert!(key.contains("master_key_file: must be given with PostgreSQL"), "{key}");
+    let front = mistakes_of("doors.users.frontend_url = 'http://app.example.com'", &[]);
+    assert!(front.contains("doors.users.frontend_url: must be like https://"), "{front}");
     let weak = "listen = '0.0.0.0:80'\npublic_url = 'https://a.example'
         [passwords]\nargon2_memory_kib = 64\nallow_weak_hashing_for_tests = true";
     assert!(mistakes_of(weak, &[]).contains("is for tests only"));
