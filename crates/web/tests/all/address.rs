@@ -150,6 +150,9 @@ async fn d09_an_old_session_is_sent_to_sign_in_again() {
         server.client().post_json("/api/auth/email/change", &body).await.expect(401);
         let access = server.sign_in(ADA, PASSWORD).await;
         let mut client = server.client().with_bearer(access.started.access.reveal());
+        let silent = json!({ "email": NEW, "notify": false });
+        let answer = client.post_json("/api/auth/email/change", &silent).await.expect(400);
+        assert_eq!(answer.text(), r#"{"notify":["Unknown field."]}"#);
         let own = json!({ "email": "ADA@example.com" });
         let answer = client.post_json("/api/auth/email/change", &own).await.expect(400);
         assert_eq!(answer.text(), r#"{"email":["This is the address of your account already."]}"#);

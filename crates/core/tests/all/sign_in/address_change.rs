@@ -114,6 +114,27 @@ async fn d09_a_session_that_is_not_fresh_or_not_strong_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_old_address_is_told_whatever_the_changing_session_does_next() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let mine = test.sign_in(ADA, PASSWORD).await;
+        let token = asked(&test, &mine, EVE).await;
+        let client = test.stranger();
+        let sign_in = test.auth.sign_in();
+        sign_in.confirm_email_change(&token, &client).await.unwrap();
+        let present = test.auth.sessions().check(mine.started.access.reveal()).await.unwrap();
+        let password = secret(PASSWORD);
+        sign_in.change_password(&present, Some(&password), &secret(NEW), &client).await.unwrap();
+        let (account, session) = (present.account.id, present.claims.session);
+        test.auth.sessions().end(account, session, &client).await.unwrap();
+        test.deliver().await;
+        undo(&test, &undo_token(&test, ADA)).await.unwrap();
+        assert_eq!(test.account(ADA).await.id, account);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn b07_links_die_on_the_second() {
     each_auth(async |test| {
         test.verified_account(ADA).await;
