@@ -125,6 +125,12 @@ impl Auth {
         accounts::Accounts { auth: self }
     }
 
+    /// What people tell about themselves.
+    #[must_use]
+    pub fn profiles(&self) -> profiles::Profiles<'_> {
+        profiles::Profiles { auth: self }
+    }
+
     /// Sessions.
     #[must_use]
     pub fn sessions(&self) -> sessions::Sessions<'_> {

@@ -20,7 +20,8 @@ pub use username::{Username, UsernameProblem};
 
 pub(crate) use store::{
     NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, release_email,
-    release_phone, remove_application_token, set_email, set_phone, signed_in, taken, unchanged,
+    release_phone, remove_application_token, set_email, set_phone, signed_in, still_open, taken,
+    unchanged,
 };
 
 use std::time::Duration;

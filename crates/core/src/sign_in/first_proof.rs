@@ -6,9 +6,9 @@
 //! | proven by | effect |
 //! |---|---|
 //! | the sign-up mail's link in the browser that signed up, or with the account's password, or through the contract's JSON GET | verified; everything stays (`verification`) |
-//! | the same link elsewhere, "this was me" | a new password; sessions, links, second factor removed |
+//! | the same link elsewhere, "this was me" | a new password; sessions, links, second factor and profile removed |
 //! | the same link elsewhere, "not me" | the account is closed |
-//! | a password reset | a new password; sessions, links, second factor removed (`recovery`) |
+//! | a password reset | a new password; sessions, links, second factor and profile removed (`recovery`) |
 //!
 //! Of an account somebody has proven, a reset takes neither the second factor nor the recovery
 //! codes: one mailbox is not enough to get in (NIST SP 800-63B-4 §4.2.2).
@@ -24,6 +24,7 @@ use crate::error::InternalError;
 use crate::messages::Message;
 use crate::one_time_codes::Purpose;
 use crate::ports::Token;
+use crate::profiles;
 use crate::sessions::EndReason;
 use crate::sign_in::store::Candidate;
 use crate::time::Timestamp;
@@ -48,6 +49,7 @@ impl SignIn<'_> {
         batch.extend(self.welcome(account, now)?);
         batch.append(self.factors_removed(account));
         batch.add(accounts::remove_application_token(account.id));
+        batch.append(profiles::clear(account.id, now));
         let entry = Entry::new(Event::EmailVerified).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         batch.append(self.replace_everything(account, &hash, EndReason::FirstProof, now)?);
@@ -123,6 +125,7 @@ impl SignIn<'_> {
         batch.add(self.auth.passwords().remove(account.id));
         batch.add(accounts::remove_application_token(account.id));
         batch.append(self.factors_removed(account));
+        batch.append(profiles::erase(account.id));
         batch.add(codes.void(account.id, Purpose::VerifyEmail));
         batch.add(codes.void(account.id, Purpose::ResetPassword));
         batch

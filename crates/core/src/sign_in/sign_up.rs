@@ -14,6 +14,7 @@ use crate::limits::{MailKind, TooMany};
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
+use crate::profiles::{self, FullName};
 use crate::sessions::Door;
 use crate::time::Timestamp;
 
@@ -30,7 +31,7 @@ pub struct SignUp {
     /// The address.
     pub email: Email,
     /// The whole name, where the door asks for one; for the profile.
-    pub name: Option<String>,
+    pub name: Option<FullName>,
     /// The password.
     pub password: Token,
     /// How they come.
@@ -180,6 +181,7 @@ impl SignIn<'_> {
         };
         let mut batch = Batch::new();
         batch.add(accounts::insert(&row));
+        batch.add(profiles::create(row.id, None, now));
         if let Some(password) = &new.password {
             let passwords = self.auth.passwords();
             let about = [new.email.as_typed()];
@@ -233,6 +235,7 @@ impl SignIn<'_> {
             created_at: now,
             created_from: &whereabouts(&wish.arrival.client),
         }));
+        batch.add(profiles::create(id, wish.name.as_ref(), now));
         batch.add(self.auth.passwords().store(id, hash, now)?);
         batch.add(link.statement);
         let mail =

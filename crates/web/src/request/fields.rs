@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use ironlatch_core::accounts::{Email, EmailProblem, Username, UsernameProblem};
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
+use ironlatch_core::profiles::{FullName, ValueProblem};
 
 use super::json::Entry;
 use crate::problem::{FieldErrors, Problem};
@@ -57,12 +58,15 @@ impl Fields {
     }
 
     /// A whole name.
-    pub(crate) fn full_name(&mut self, name: &'static str) -> Option<String> {
+    pub(crate) fn full_name(&mut self, name: &'static str) -> Option<FullName> {
         let text = self.text(name)?;
-        if text.chars().count() > 255 {
-            return self.refuse(name, "Ensure this field has no more than 255 characters.");
+        match FullName::parse(&text) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.mistake(name, value_sentence(problem));
+                None
+            }
         }
-        Some(text)
     }
 
     /// A secret exactly as it came: blanks belong to passwords (NIST SP 800-63B-4 §3.1.1.2).
@@ -219,6 +223,21 @@ fn username_sentence(problem: UsernameProblem) -> &'static str {
              @/./+/-/_ characters."
         }
         UsernameProblem::TooLong => "Ensure this field has no more than 150 characters.",
+    }
+}
+
+/// What is wrong with something told about oneself.
+pub(crate) fn value_sentence(problem: ValueProblem) -> Cow<'static, str> {
+    match problem {
+        ValueProblem::TooLong { most } => {
+            format!("Ensure this field has no more than {most} characters.").into()
+        }
+        ValueProblem::Unprintable => "Control characters are not allowed.".into(),
+        ValueProblem::NotAPhone => "Please enter a valid phone number.".into(),
+        ValueProblem::NotADate => {
+            "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".into()
+        }
+        ValueProblem::InTheFuture => "The date of birth cannot be in the future.".into(),
     }
 }
 
