@@ -23,9 +23,10 @@ struct Me<'a> {
 
 /// Whoever holds the cookie. Businesses are none of ours: there is never one to name.
 pub(crate) async fn me(State(app): State<App>, ByCookie(present): ByCookie) -> ApiResult {
+    let profile = app.auth().profiles().find(present.account.id).await?;
     let body = Me {
         email: &User::of(&present.account).email,
-        name: "",
+        name: profile.as_ref().map_or("", |profile| &profile.name),
         role: &present.account.role,
         business_id: None,
     };

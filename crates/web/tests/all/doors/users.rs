@@ -84,7 +84,7 @@ async fn register_makes_an_account_that_can_sign_in_at_once() {
         let me = client.get("/api/users/me/").await.expect(200);
         assert_eq!(
             me.text(),
-            r#"{"email":"Ada@Example.com","name":"","role":"business_owner","business_id":null}"#
+            r#"{"email":"Ada@Example.com","name":"Ada Lovelace","role":"business_owner","business_id":null}"#
         );
     })
     .await;
