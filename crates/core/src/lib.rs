@@ -72,6 +72,7 @@ struct Inner {
     outbox: messages::Outbox,
     tokens: tokens::State,
     sessions: sessions::State,
+    studio: profiles::Studio,
 }
 
 impl Auth {
@@ -320,6 +321,7 @@ impl AuthBuilder {
                 network_limits,
                 tokens: tokens::State::new(&secrets, &self.settings),
                 sessions: sessions::State::new(),
+                studio: profiles::Studio::new(),
                 settings: self.settings,
                 clock: self.clock,
                 random: self.random,

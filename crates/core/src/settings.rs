@@ -109,6 +109,8 @@ pub struct LimitSettings {
     pub new_sources_per_network_hour: u32,
     /// Registration sources that are kept in all.
     pub most_sources: u32,
+    /// Pictures an account may send in an hour, used or refused.
+    pub avatars_per_account_hour: u32,
 }
 
 /// The ways clients speak to us: our own API, and translations of other systems' contracts.
@@ -373,6 +375,7 @@ impl Default for LimitSettings {
             failures_before_stop: 100,
             new_sources_per_network_hour: 20,
             most_sources: 10_000,
+            avatars_per_account_hour: 20,
         }
     }
 }

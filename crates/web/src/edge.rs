@@ -18,7 +18,7 @@ use http::header::{
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use tower::{Layer, Service};
 
 use crate::app::App;
@@ -46,6 +46,8 @@ pub(crate) enum Kind {
     Page,
     /// The same for everybody, and theirs to keep for a while.
     Public,
+    /// A stranger's picture, drawn anew by us; the same for ever.
+    Picture,
 }
 
 /// Wraps a route.
@@ -86,7 +88,7 @@ impl Service<Request> for Edged {
             https_only: app.cookies().are_secure(),
             varies_by_origin: app.cors().is_configured(),
             origin: match self.edge.kind {
-                Kind::Page => None,
+                Kind::Page | Kind::Picture => None,
                 Kind::Api { .. } | Kind::Door { .. } | Kind::Public => {
                     app.cors().allowed_origin(request.headers())
                 }
@@ -134,7 +136,7 @@ impl Edge {
             Kind::Api { .. } => problem.answer_in(Dialect::Api),
             Kind::Door { dialect, .. } => problem.answer_in(dialect),
             Kind::Page => pages::problem(&self.app, &problem),
-            Kind::Public => ProblemJson(problem).into_response(),
+            Kind::Public | Kind::Picture => ProblemJson(problem).into_response(),
         }
     }
 
@@ -182,18 +184,23 @@ const API_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 /// Pages load one style sheet of their own and nothing else; forms go nowhere else.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
                            base-uri 'none'; frame-ancestors 'none'";
+/// Whatever a picture turned out to be, it could not run (attack H18).
+const PICTURE_POLICY: &str = "default-src 'none'; sandbox";
+/// A new picture has a new address.
+const PICTURE_KEPT: &str = "public, max-age=31536000, immutable";
 
 impl Finish {
     fn vary(&self) -> &'static str {
         let dialect = match self.kind {
             Kind::Door { dialect, .. } => dialect,
-            Kind::Api { .. } | Kind::Page | Kind::Public => Dialect::Api,
+            Kind::Api { .. } | Kind::Page | Kind::Public | Kind::Picture => Dialect::Api,
         };
         if self.varies_by_origin { dialect.varies_by_with_origin() } else { dialect.varies_by() }
     }
 
     fn apply(self, response: &mut Response) {
-        let is_success = response.status().is_success();
+        let response_status = response.status();
+        let is_success = response_status.is_success();
         let vary = self.vary();
         let headers = response.headers_mut();
         let mut set = |name: HeaderName, value: &'static str| {
@@ -228,6 +235,13 @@ impl Finish {
                 if self.varies_by_origin {
                     set(VARY, "Origin");
                 }
+            }
+            Kind::Picture => {
+                let is_kept = is_success || response_status == StatusCode::NOT_MODIFIED;
+                set(CACHE_CONTROL, if is_kept { PICTURE_KEPT } else { "no-store" });
+                set(CONTENT_SECURITY_POLICY, PICTURE_POLICY);
+                // Front ends of other origins show it.
+                set(HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
             }
         }
         if let Some(origin) = self.origin {

@@ -69,6 +69,8 @@ pub enum Problem {
     TooLarge,
     /// Values that cannot stand, field by field.
     Fields(FieldErrors),
+    /// No picture came along where one was to come.
+    NoPicture,
     /// Unknown identifier or wrong password.
     InvalidCredentials,
     /// The first step is right; the second is asked for.
@@ -121,6 +123,7 @@ impl Problem {
             | Self::NoData
             | Self::NotADictionary(_)
             | Self::Fields(_)
+            | Self::NoPicture
             | Self::InvalidCredentials
             | Self::InvalidChallenge
             | Self::InvalidLink
@@ -179,6 +182,7 @@ impl Problem {
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::Unreadable(_) => "parse_error",
             Self::NoData | Self::NotADictionary(_) | Self::Fields(_) => "invalid",
+            Self::NoPicture => "no_picture",
             Self::TooLarge => "too_large",
             Self::InvalidCredentials => "invalid_credentials",
             Self::SecondFactorRequired(_) => "second_factor_required",
@@ -230,6 +234,7 @@ impl Problem {
                 return format!("Invalid data. Expected a dictionary, but got {kind}.").into();
             }
             Self::Fields(_) => "Some fields cannot be accepted.",
+            Self::NoPicture => "No avatar file provided",
             Self::TooLarge => "The request body is too large.",
             Self::InvalidCredentials => "Invalid credentials",
             Self::InvalidChallenge => "The challenge is not valid any more. Sign in again.",

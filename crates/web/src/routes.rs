@@ -9,8 +9,8 @@ use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
-    account, address, answer, jwks, login, logout, me, password, refresh, register, sessions,
-    sources, verify_email,
+    account, address, answer, avatar, jwks, login, logout, me, password, profile, refresh,
+    register, sessions, sources, verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, otp_session, users};
@@ -23,6 +23,8 @@ const GET: &str = "GET, HEAD, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 const DELETE: &str = "DELETE, OPTIONS";
 const PATCH: &str = "PATCH, OPTIONS";
+const CHANGE: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
+const SET: &str = "POST, DELETE, OPTIONS";
 
 /// The API and the pages, to be served alone or nested at a prefix.
 pub fn router(auth: Auth, settings: Settings) -> Router {
@@ -67,6 +69,9 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/email/confirm",       "Confirm Email",       POST,   post(address::confirm_email))
         .api("/api/auth/address/undo",        "Undo Address Change", POST,   post(address::undo))
         .nothing_else_below("/api/auth")
+        .api("/api/profile",                  "Profile",             CHANGE, get(profile::show).put(profile::change).patch(profile::change))
+        .api("/api/profile/avatar",           "Avatar",              SET,    post(avatar::upload).delete(avatar::remove))
+        .nothing_below("/api/profile")
 
         .page("/verify-email",                get(pages::verify::show).post(pages::verify::submit))
         .page("/reset-password",              get(pages::reset::show).post(pages::reset::submit))
@@ -74,6 +79,7 @@ fn everything(map: Map) -> Map {
         .page("/undo-address",                get(pages::address::show_undo).post(pages::address::undo))
         .public("/assets/ironlatch.css",      get(pages::style_sheet))
         .public("/.well-known/jwks.json",     get(jwks::show))
+        .picture("/avatars/{id}",             get(avatar::show))
 }
 
 /// Adds the routes of a door.
@@ -215,14 +221,25 @@ impl Map {
         self.add(path.to_owned(), Kind::Public, methods)
     }
 
+    /// A picture that never changes.
+    fn picture(mut self, path: &'static str, methods: MethodRouter<App>) -> Self {
+        self.listed.push((path, "GET"));
+        self.add(path.to_owned(), Kind::Picture, methods)
+    }
+
     /// Unknown paths under a contract are answered in its shape.
     fn nothing_else_below(mut self, prefix: &str) -> Self {
-        for path in [prefix.to_owned(), format!("{prefix}/"), format!("{prefix}/{{*rest}}")] {
-            let nothing = any(|| async { Problem::NotFound });
+        for path in [prefix.to_owned(), format!("{prefix}/")] {
             let kind = self.kind(None);
-            self = self.add(path, kind, nothing);
+            self = self.add(path, kind, any(nothing));
         }
-        self
+        self.nothing_below(prefix)
+    }
+
+    /// The same where the prefix itself is a path.
+    fn nothing_below(self, prefix: &str) -> Self {
+        let kind = self.kind(None);
+        self.add(format!("{prefix}/{{*rest}}"), kind, any(nothing))
     }
 
     fn both(self, path: &str, kind: Kind, methods: MethodRouter<App>) -> Self {
@@ -250,6 +267,10 @@ fn describe(name: &'static str, parses: &[&str]) -> Response {
             "parses": parses,
         }),
     )
+}
+
+async fn nothing() -> Problem {
+    Problem::NotFound
 }
 
 async fn wrong_method(method: Method) -> Problem {

@@ -106,6 +106,12 @@ impl Limits<'_> {
         limits.sign_ups.admit(network, self.auth.clock().now())
     }
 
+    /// Counts a picture that this account sends.
+    pub(crate) fn admit_avatar(&self, account: AccountId) -> Result<(), TooMany> {
+        let limits = &self.auth.inner.network_limits;
+        limits.avatars.admit(account, self.auth.clock().now())
+    }
+
     /// Counts a mail that this network wants sent to this identifier.
     pub(crate) fn admit_mail(
         &self,

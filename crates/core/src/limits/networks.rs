@@ -15,6 +15,7 @@ use quick_cache::sync::Cache;
 
 use super::{MailKind, TooMany};
 use crate::client::Network;
+use crate::ids::AccountId;
 use crate::ports::Clock;
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -28,7 +29,7 @@ const SWEEP_PAUSE: Duration = Duration::from_secs(10);
 /// Sources remembered by a node (about 2 MB); one forgotten is counted as new again.
 const MOST_SOURCES_KNOWN: usize = 10_000;
 
-/// What networks are counted for.
+/// What networks, and accounts where that is enough, are counted for.
 pub(crate) struct NetworkLimits {
     pub(super) sign_ins: Counter<Network>,
     pub(super) sign_ups: Counter<Network>,
@@ -36,6 +37,7 @@ pub(crate) struct NetworkLimits {
     pub(super) mails: Counter<(MailKind, Network, [u8; 32])>,
     pub(super) sms: Counter<Network>,
     pub(super) new_sources: Counter<Network>,
+    pub(super) avatars: Counter<AccountId>,
     /// Sources that were let through: coming from them again is not counted.
     pub(super) known_sources: Cache<String, ()>,
 }
@@ -52,6 +54,7 @@ impl NetworkLimits {
         let requests = settings.mails_per_network_hour;
         let mails = settings.mails_per_identifier_and_network_hour;
         let sources = settings.new_sources_per_network_hour;
+        let avatars = settings.avatars_per_account_hour;
         Self {
             sign_ins: Counter::new(sign_ins, minute, sign_ins.saturating_mul(10), clock),
             sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
@@ -59,6 +62,7 @@ impl NetworkLimits {
             mails: Counter::new(mails, hour, mails, clock),
             sms: Counter::new(sms, hour, sms, clock),
             new_sources: Counter::new(sources, hour, sources, clock),
+            avatars: Counter::new(avatars, hour, avatars, clock),
             known_sources: Cache::new(MOST_SOURCES_KNOWN),
         }
     }
@@ -71,6 +75,7 @@ impl NetworkLimits {
         self.mails.sweep();
         self.sms.sweep();
         self.new_sources.sweep();
+        self.avatars.sweep();
     }
 }
 

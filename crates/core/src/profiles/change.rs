@@ -1,8 +1,8 @@
 //! Changing a profile.
 
-use super::{Bio, BirthDate, ContactPhone, FullName, Line, Profile, Profiles, store};
+use super::{Bio, BirthDate, ContactPhone, FullName, Line, Profile, Profiles, avatar, store};
 use crate::accounts;
-use crate::database::{Batch, WriteError};
+use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::AccountId;
 
@@ -48,11 +48,7 @@ impl Profiles<'_> {
         let mut batch = Batch::new();
         batch.add(accounts::still_open(account));
         batch.add(store::update(account, change, self.auth.clock().now()));
-        match self.auth.database().write(batch).await {
-            Ok(_) => {}
-            Err(WriteError::Conflict { .. }) => return Err(ProfileError::Gone),
-            Err(WriteError::Internal(cause)) => return Err(cause.into()),
-        }
+        avatar::write(self.auth, batch).await?;
         self.find(account).await?.ok_or(ProfileError::Gone)
     }
 }

@@ -6,14 +6,21 @@
 //!
 //! Owns the tables `profiles` and `avatars`.
 
+mod avatar;
 mod change;
+mod picture;
 mod store;
+mod studio;
 mod values;
+mod webp;
 
+pub use avatar::{AvatarError, AvatarUpload};
 pub use change::{ProfileChange, ProfileError};
+pub use picture::{LARGEST_FILE, LONGEST_SIDE, Picture, PictureFormat, PictureProblem};
 pub use values::{Bio, BirthDate, ContactPhone, FullName, Line, ValueProblem};
 
 pub(crate) use store::{clear, create, erase};
+pub(crate) use studio::Studio;
 
 use crate::Auth;
 use crate::error::InternalError;

@@ -1,9 +1,9 @@
 //! The SQL of `profiles` and `avatars`.
 
-use super::{FullName, Profile, ProfileChange};
+use super::{Bio, ContactPhone, FullName, Line, Picture, PictureFormat, Profile, ProfileChange};
 use crate::database::{Batch, Row, Statement};
 use crate::error::InternalError;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, AvatarId};
 use crate::time::Timestamp;
 
 /// The profile of an account that is being made: in the batch that makes it.
@@ -91,12 +91,12 @@ pub(super) fn update(account: AccountId, change: &ProfileChange, now: Timestamp)
         [
             account.into(),
             change.name.as_ref().map(FullName::as_str).into(),
-            change.first_name.as_ref().map(|value| value.as_str()).into(),
-            change.last_name.as_ref().map(|value| value.as_str()).into(),
-            change.company.as_ref().map(|value| value.as_str()).into(),
-            change.position.as_ref().map(|value| value.as_str()).into(),
-            change.bio.as_ref().map(|value| value.as_str()).into(),
-            change.phone.as_ref().map(|value| value.as_str()).into(),
+            change.first_name.as_ref().map(Line::as_str).into(),
+            change.last_name.as_ref().map(Line::as_str).into(),
+            change.company.as_ref().map(Line::as_str).into(),
+            change.position.as_ref().map(Line::as_str).into(),
+            change.bio.as_ref().map(Bio::as_str).into(),
+            change.phone.as_ref().map(ContactPhone::as_str).into(),
             change.date_of_birth.as_ref().and_then(|date| Some(date.as_ref()?.as_str())).into(),
             change.date_of_birth.is_some().into(),
             now.into(),
@@ -107,4 +107,40 @@ pub(super) fn update(account: AccountId, change: &ProfileChange, now: Timestamp)
 /// Removes the picture.
 pub(super) fn delete_avatar(account: AccountId) -> Statement {
     Statement::new("DELETE FROM avatars WHERE account_id = $1", [account.into()])
+}
+
+/// Notes that a profile was changed.
+pub(super) fn touch(account: AccountId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE profiles SET updated_at = $2 WHERE account_id = $1",
+        [account.into(), now.into()],
+    )
+}
+
+/// Puts a picture in the place of the one before.
+pub(super) fn upsert_avatar(
+    account: AccountId,
+    id: AvatarId,
+    picture: Picture,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "INSERT INTO avatars (account_id, id, format, bytes, updated_at)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (account_id) DO UPDATE
+            SET id = $2, format = $3, bytes = $4, updated_at = $5",
+        [account.into(), id.into(), picture.format.word().into(), picture.bytes.into(), now.into()],
+    )
+}
+
+/// A picture by its public identifier.
+pub(super) fn find_avatar(id: AvatarId) -> Statement {
+    Statement::new("SELECT format, bytes FROM avatars WHERE id = $1", [id.into()])
+}
+
+/// Reads a row of [`find_avatar`].
+pub(super) fn picture(row: &Row) -> Result<Picture, InternalError> {
+    let format = PictureFormat::of_word(&row.text(0)?);
+    let format = format.ok_or_else(|| InternalError::fault("an unknown format of pictures"))?;
+    Ok(Picture { format, bytes: row.bytes(1)? })
 }

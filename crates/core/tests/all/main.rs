@@ -9,6 +9,7 @@ mod hash_gate;
 mod master_key;
 mod messages;
 mod passwords;
+mod profiles;
 mod races;
 mod sessions;
 mod sign_in;

@@ -3,15 +3,18 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod answer;
+pub(crate) mod avatar;
 pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
 pub(crate) mod password;
+pub(crate) mod profile;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod sessions;
 pub(crate) mod sources;
+pub(crate) mod user_object;
 pub(crate) mod verify_email;
 
 use axum::response::Response;

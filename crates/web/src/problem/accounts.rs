@@ -45,6 +45,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::UnsupportedMediaType(_)
         | Problem::Unreadable(_)
         | Problem::TooLarge
+        | Problem::NoPicture
         | Problem::Throttled { .. }
         | Problem::Unavailable { .. }
         | Problem::Internal => (status, json!({ "detail": sentence })),

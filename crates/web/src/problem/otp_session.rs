@@ -40,6 +40,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::NoData
         | Problem::NotADictionary(_)
         | Problem::TooLarge
+        | Problem::NoPicture
         | Problem::InvalidLink
         | Problem::NoRefreshToken
         | Problem::RefreshRefused(_)

@@ -33,6 +33,7 @@ impl Problem {
         let sentence = self.sentence();
         match self {
             Self::Fields(errors) => json!(errors),
+            Self::NoPicture => json!({ "error": sentence }),
             Self::InvalidCredentials | Self::NoData | Self::NotADictionary(_) => {
                 json!({ "non_field_errors": [sentence] })
             }

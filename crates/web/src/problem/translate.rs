@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ironlatch_core::error::InternalError;
+use ironlatch_core::profiles::{AvatarError, ProfileError};
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{
     AddressError, FactorError, LinkError, OwnerError, SecondFactorError, SignInError, SignUpError,
@@ -13,7 +14,7 @@ use ironlatch_core::time::Timestamp;
 use ironlatch_core::tokens::TokenError;
 
 use super::{FieldErrors, Problem};
-use crate::request::fields::password_sentence;
+use crate::request::fields::{password_sentence, picture_sentence};
 
 /// One mistake in one field.
 fn field(name: &'static str, sentence: impl Into<Cow<'static, str>>) -> Problem {
@@ -73,6 +74,27 @@ impl Explain for SignUpError {
             }
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for Problem {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Gone => Self::UserNotFound,
+            ProfileError::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for AvatarError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::Picture(problem) => field("avatar", picture_sentence(problem)),
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Gone => Problem::UserNotFound,
             Self::Internal(cause) => cause.into(),
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::UnsupportedMediaType(_)
         | Problem::Unreadable(_)
         | Problem::TooLarge
+        | Problem::NoPicture
         | Problem::InvalidChallenge
         | Problem::NotEnrolled
         | Problem::NothingPending

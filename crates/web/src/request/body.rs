@@ -47,7 +47,7 @@ async fn read(request: Request, takes: Takes) -> Result<Fields, Problem> {
         return Ok(Fields::empty());
     }
     let content_type = content_type(&parts.headers)?;
-    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let media = media(content_type);
     if media.eq_ignore_ascii_case("application/json") {
         return from_json(&bytes);
     }
@@ -80,11 +80,16 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })
 }
 
-fn content_type(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(super) fn content_type(headers: &HeaderMap) -> Result<&str, Problem> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok("") };
     value.to_str().map_err(|_| {
         Problem::UnsupportedMediaType(String::from_utf8_lossy(value.as_bytes()).into_owned())
     })
+}
+
+/// A content type without its parameters.
+pub(super) fn media(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 fn from_json(bytes: &[u8]) -> Result<Fields, Problem> {
@@ -146,7 +151,7 @@ fn once_each(members: Vec<(String, Entry)>) -> Result<Fields, Problem> {
     }
 }
 
-fn too_many() -> Problem {
+pub(super) fn too_many() -> Problem {
     Problem::Unreadable(format!("Form parse error - more than {MOST_MEMBERS} fields"))
 }
 
@@ -156,7 +161,7 @@ fn malformed_form() -> Problem {
     )
 }
 
-fn malformed_multipart() -> Problem {
+pub(super) fn malformed_multipart() -> Problem {
     Problem::Unreadable("Multipart form parse error - not valid as multipart/form-data".to_owned())
 }
 

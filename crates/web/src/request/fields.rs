@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use ironlatch_core::accounts::{Email, EmailProblem, Username, UsernameProblem};
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
-use ironlatch_core::profiles::{FullName, ValueProblem};
+use ironlatch_core::profiles::{
+    FullName, LARGEST_FILE, LONGEST_SIDE, PictureProblem, ValueProblem,
+};
 
 use super::json::Entry;
 use crate::problem::{FieldErrors, Problem};
@@ -60,13 +62,41 @@ impl Fields {
     /// A whole name.
     pub(crate) fn full_name(&mut self, name: &'static str) -> Option<FullName> {
         let text = self.text(name)?;
-        match FullName::parse(&text) {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.mistake(name, value_sentence(problem));
-                None
-            }
+        FullName::parse(&text).map_err(|problem| self.mistake(name, value_sentence(problem))).ok()
+    }
+
+    /// Something told about oneself: it may be missing, and blank where `parse` takes it.
+    pub(crate) fn told<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, ValueProblem>,
+    ) -> Option<T> {
+        if !self.has(name) {
+            self.asked.push(name);
+            return None;
         }
+        let text = self.raw(name)?;
+        parse(&text).map_err(|problem| self.mistake(name, value_sentence(problem))).ok()
+    }
+
+    /// The same where `null` and a blank take back what was told.
+    #[expect(clippy::option_option, reason = "outside: whether it is told; inside: what")]
+    pub(crate) fn told_or_taken_back<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, ValueProblem>,
+    ) -> Option<Option<T>> {
+        let entry = self.members.iter().find(|(key, _)| key == name).map(|(_, entry)| entry);
+        let is_taken_back = match entry {
+            Some(Entry::Null) => true,
+            Some(Entry::Text(text)) => text.trim().is_empty(),
+            _ => false,
+        };
+        if is_taken_back {
+            self.asked.push(name);
+            return Some(None);
+        }
+        self.told(name, parse).map(Some)
     }
 
     /// A secret exactly as it came: blanks belong to passwords (NIST SP 800-63B-4 §3.1.1.2).
@@ -238,6 +268,24 @@ pub(crate) fn value_sentence(problem: ValueProblem) -> Cow<'static, str> {
             "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".into()
         }
         ValueProblem::InTheFuture => "The date of birth cannot be in the future.".into(),
+    }
+}
+
+/// What is wrong with a file that was to be a picture; the contract's framework says the first
+/// and the third.
+pub(crate) fn picture_sentence(problem: PictureProblem) -> Cow<'static, str> {
+    match problem {
+        PictureProblem::Empty => "The submitted file is empty.".into(),
+        PictureProblem::TooLarge => {
+            format!("Ensure this file has no more than {} MiB.", LARGEST_FILE >> 20).into()
+        }
+        PictureProblem::NotAPicture => "Upload a valid image. The file you uploaded was either \
+                                        not an image or a corrupted image."
+            .into(),
+        PictureProblem::TooManyPixels => {
+            format!("Ensure this picture has at most {LONGEST_SIDE} x {LONGEST_SIDE} pixels.")
+                .into()
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod cookies;
 pub(crate) mod fields;
+pub(crate) mod file;
 pub(crate) mod json;
 pub(crate) mod origin;
 pub(crate) mod query;

@@ -7,6 +7,7 @@ mod api;
 mod cross_site;
 mod doors;
 mod pages;
+mod profile;
 mod sources;
 
 use ironlatch_testkit::{TestServer, each_auth};
