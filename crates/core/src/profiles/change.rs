@@ -7,7 +7,7 @@ use crate::error::InternalError;
 use crate::ids::AccountId;
 
 /// What somebody changes about themselves; a field that is `None` stays as it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProfileChange {
     /// The whole name.
     pub name: Option<FullName>,
@@ -45,6 +45,9 @@ impl Profiles<'_> {
         account: AccountId,
         change: &ProfileChange,
     ) -> Result<Profile, ProfileError> {
+        if *change == ProfileChange::default() {
+            return self.find(account).await?.ok_or(ProfileError::Gone);
+        }
         let mut batch = Batch::new();
         batch.add(accounts::still_open(account));
         batch.add(store::update(account, change, self.auth.clock().now()));

@@ -14,6 +14,7 @@ use super::{ApiResult, answer};
 use crate::app::App;
 use crate::problem::{Explain, Problem, ProblemJson};
 use crate::request::caller::Bearer;
+use crate::request::fields::Fields;
 use crate::request::file;
 
 /// Takes a picture in. Leave is asked for before the file is read.
@@ -30,7 +31,12 @@ pub(crate) async fn upload(
 }
 
 /// Removes the picture; having none is as good.
-pub(crate) async fn remove(State(app): State<App>, Bearer(present): Bearer) -> ApiResult {
+pub(crate) async fn remove(
+    State(app): State<App>,
+    Bearer(present): Bearer,
+    fields: Fields,
+) -> ApiResult {
+    fields.expect_none()?;
     app.auth().profiles().delete_avatar(present.account.id).await?;
     Ok(answer::json(StatusCode::OK, &UserObject::of_bearer(&app, &present).await?))
 }

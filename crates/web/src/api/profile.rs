@@ -67,3 +67,32 @@ pub(crate) fn told(
     }
     fields.finish(Some(change))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::json::Entry;
+
+    #[test]
+    fn a_contract_may_ask_for_names_of_two_letters() {
+        let said = |name: &str, names| {
+            let members = vec![
+                ("first_name".to_owned(), Entry::Text(name.to_owned())),
+                ("last_name".to_owned(), Entry::Text(name.to_owned())),
+            ];
+            match told(Fields::new(members), names, Timestamp::from_micros(0)) {
+                Ok(_) => String::new(),
+                Err(Problem::Fields(errors)) => serde_json::to_string(&errors).unwrap(),
+                Err(other) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(said("X", Names::OfAnyLength), "");
+        assert_eq!(
+            said("X", Names::OfTwoLetters),
+            r#"{"first_name":["First name must be at least 2 characters long."],"last_name":["Last name must be at least 2 characters long."]}"#
+        );
+        for fine in ["Xi", "", "氏名"] {
+            assert_eq!(said(fine, Names::OfTwoLetters), "");
+        }
+    }
+}

@@ -176,6 +176,46 @@ async fn every_mistake_is_named_at_its_field() {
 }
 
 #[tokio::test]
+async fn hostile_values_are_stored_as_text_or_refused() {
+    each_server(async |server| {
+        let mut client = signed_in(&server).await;
+        for field in
+            ["first_name", "last_name", "company", "phone", "position", "bio", "date_of_birth"]
+        {
+            for value in [
+                "true",
+                "1",
+                "-1",
+                "1.5",
+                "[]",
+                "{}",
+                "{\"$ne\":\"\"}",
+                "\" \"",
+                "\"\\u0000\"",
+                "\"a\\u0000b\"",
+                "\"\u{202e}\"",
+                "\"' OR 1=1 --\"",
+                "\"<img src=x onerror=alert(1)>\"",
+                "\"=cmd|' /C calc'!A0\"",
+                "\"%s%n\"",
+                "\"0000-00-00\"",
+                "\"-001-01-01\"",
+            ] {
+                let body = format!("{{\"{field}\":{value}}}").into_bytes();
+                let kind = Some("application/json");
+                let answer = client.send(Method::PATCH, "/api/profile", kind, body).await;
+                assert!([200, 400].contains(&answer.status), "{field} {value}: {}", answer.status);
+                assert_eq!(answer.header("content-type"), Some("application/json"));
+                assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+            }
+        }
+        let bio = client.get("/api/profile").await.json()["bio"].clone();
+        assert_eq!(bio, "-001-01-01", "H15: the last that could stand, as it was typed");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn strangers_hear_401_in_the_shape_of_the_contract() {
     each_server(async |server| {
         let mut anybody = server.client();

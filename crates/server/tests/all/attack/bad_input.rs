@@ -127,10 +127,13 @@ async fn bad_bodies_get_a_clear_refusal_at_every_endpoint_and_do_nothing() {
     each_house(&environment, |house| {
         let ada = house.person("ada");
         let other = house.signed_in(&ada.email, PASSWORD);
+        let profile = house.call(Call::get("/api/profile").bearer(&ada.access)).json();
         let writes = routes(house).into_iter().filter(|(method, _)| method != "GET");
         for (method, path) in writes {
             // Signing out takes no body to be wrong: it always answers 200.
             let signs_out = path.ends_with("/logout");
+            // Under its contract, fields that it does not know are nothing wrong.
+            let ignores_others = path == "/api/profile";
             let send = |kind: &str, bytes: &[u8]| {
                 let call = Call::new(&method, &path).body(kind, bytes);
                 house.call(if signs_out { call } else { call.bearer(&ada.access) })
@@ -140,6 +143,8 @@ async fn bad_bodies_get_a_clear_refusal_at_every_endpoint_and_do_nothing() {
                 let place = format!("{method} {path}: {what}");
                 if signs_out {
                     assert_eq!(answer.status, 200, "{place}");
+                } else if ignores_others && answer.status == 200 {
+                    assert_eq!(answer.json(), profile, "{place}");
                 } else {
                     assert_clear(&answer, &place);
                 }
@@ -150,6 +155,8 @@ async fn bad_bodies_get_a_clear_refusal_at_every_endpoint_and_do_nothing() {
                 let place = format!("{method} {path}: {length} bytes of {kind:.40}");
                 if signs_out {
                     assert_eq!(answer.status, 200, "{place}");
+                } else if ignores_others && answer.status == 200 {
+                    assert_eq!(answer.json(), profile, "{place}");
                 } else {
                     assert_clear(&answer, &place);
                 }
@@ -257,9 +264,13 @@ async fn bad_headers_methods_and_paths_are_no_fault_of_ours() {
     let environment = [("IRONLATCH_TRUSTED_PROXIES", "127.0.0.1")];
     each_house(&environment, |house| {
         let ada = house.person("ada");
-        for (method, path) in routes(house) {
+        let routes = routes(house);
+        let is_route = |method: &str, path: &str| {
+            routes.iter().any(|(known, at)| known == method && at == path)
+        };
+        for (method, path) in &routes {
             for (name, value) in hostile_headers() {
-                let call = Call::new(&method, &path).header(name, &value);
+                let call = Call::new(method, path).header(name, &value);
                 let answer = house.call(call.clone());
                 let place = format!(
                     "{method} {path} with {name}: {:.60?}",
@@ -272,7 +283,10 @@ async fn bad_headers_methods_and_paths_are_no_fault_of_ours() {
             for odd in
                 ["PUT", "PATCH", "TRACE", "PROPFIND", "CONNECT", "get", "A".repeat(99).as_str()]
             {
-                let answer = house.call(Call::new(odd, &path).bearer(&ada.access));
+                if is_route(odd, path) {
+                    continue;
+                }
+                let answer = house.call(Call::new(odd, path).bearer(&ada.access));
                 assert!((400..500).contains(&answer.status), "{odd} {path}: {}", answer.status);
             }
         }
