@@ -37,7 +37,7 @@ impl Network {
                 let prefix = v6.to_bits() & !u128::from(u64::MAX);
                 Self(IpAddr::V6(Ipv6Addr::from_bits(prefix)))
             }
-            v4 => Self(v4),
+            v4 @ IpAddr::V4(_) => Self(v4),
         }
     }
 }

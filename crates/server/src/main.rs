@@ -69,8 +69,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     logs::start(settings.log.clone(), development);
     let opening = Opening { configuration, settings };
     match cli.command {
-        Command::Serve(_) => serve::run(opening, None).await?,
-        Command::Dev(_) => serve::run(opening, Some(Development::new())).await?,
+        Command::Serve(_) => Box::pin(serve::run(opening, None)).await?,
+        Command::Dev(_) => Box::pin(serve::run(opening, Some(Development::new()))).await?,
         Command::Config(_) => println!("The configuration is fine."),
         command => commands::run(command, opening).await?,
     }

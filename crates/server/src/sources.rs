@@ -37,9 +37,9 @@ pub(crate) async fn report(wanted: Sources, auth: &Auth) -> anyhow::Result<()> {
     };
     let mut out = std::io::stdout().lock();
     if as_csv {
-        sheet.write_csv(&mut out)?
+        sheet.write_csv(&mut out)?;
     } else {
-        sheet.write_table(&mut out)?
+        sheet.write_table(&mut out)?;
     }
     if is_cut {
         eprintln!("There are more rows; --limit takes up to 1000.");
@@ -64,13 +64,13 @@ async fn sheet(wanted: &Sources, wish: &Wish, auth: &Auth) -> Result<(Sheet, boo
                 Sources::Top(_) => sources.top(wish).await?,
                 _ => sources.over_period(wish).await?,
             };
-            of(report, &["name", "url", "users", "sign-ups"], |row| {
+            of(&report, &["name", "url", "users", "sign-ups"], |row| {
                 named(&row.source, &[row.users.to_string(), row.sign_ups.to_string()])
             })
         }
         Sources::Daily(_) => {
             let report = sources.daily(wish).await?;
-            of(report, &["day", "name", "url", "sign-ups"], |row| {
+            of(&report, &["day", "name", "url", "sign-ups"], |row| {
                 let mut cells = vec![row.day.to_string()];
                 cells.extend(named(&row.source, &[row.sign_ups.to_string()]));
                 cells
@@ -78,7 +78,7 @@ async fn sheet(wanted: &Sources, wish: &Wish, auth: &Auth) -> Result<(Sheet, boo
         }
         Sources::Conversion(_) => {
             let report = sources.conversion(wish).await?;
-            of(report, &["name", "url", "requested", "verified", "ratio"], |row| {
+            of(&report, &["name", "url", "requested", "verified", "ratio"], |row| {
                 let ratio = row.ratio().map(|ratio| format!("{ratio:.3}")).unwrap_or_default();
                 named(&row.source, &[row.requested.to_string(), row.verified.to_string(), ratio])
             })
@@ -87,7 +87,7 @@ async fn sheet(wanted: &Sources, wish: &Wish, auth: &Auth) -> Result<(Sheet, boo
 }
 
 fn of<T>(
-    report: Report<T>,
+    report: &Report<T>,
     heads: &[&'static str],
     cells: impl Fn(&T) -> Vec<String>,
 ) -> (Sheet, bool) {

@@ -3,19 +3,22 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 
 use crate::TestAuth;
 
 /// Runs the test on an embedded database, then on PostgreSQL where there is one (always in
 /// CI). A failure names the engine.
-pub async fn each_engine(test: impl AsyncFn(String)) {
-    on_sqlite(&test).await;
-    on_postgres(&test).await;
+pub fn each_engine<'a>(test: impl AsyncFn(String) + 'a) -> LocalBoxFuture<'a, ()> {
+    Box::pin(async move {
+        on_sqlite(&test).await;
+        on_postgres(&test).await;
+    })
 }
 
 /// Runs the test on every engine, each time with an `Auth` of its own.
-pub async fn each_auth(test: impl AsyncFn(TestAuth)) {
-    each_engine(async |url| test(TestAuth::on(&url).await).await).await;
+pub fn each_auth<'a>(test: impl AsyncFn(TestAuth) + 'a) -> LocalBoxFuture<'a, ()> {
+    each_engine(async move |url| test(TestAuth::on(&url).await).await)
 }
 
 /// Runs the test on an embedded database of its own.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::api::{
     account, address, answer, avatar, jwks, login, logout, me, password, profile, refresh,
-    register, sessions, sources, verify_email,
+    register, second_factor, sessions, sources, verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, otp_session, users};
@@ -50,6 +50,11 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/verify-email",        "Verify Email",        GET,    get(verify_email::consume))
         .api("/api/auth/verify-email/resend", "Resend Verification", POST,   post(verify_email::resend))
         .api("/api/auth/login",               "Login",               POST,   post(login::submit))
+        .api("/api/auth/2fa",                 "Second Factor",       GET,    get(second_factor::status))
+        .api("/api/auth/2fa/verify",          "Verify Second Factor", POST,  post(second_factor::verify))
+        .api("/api/auth/2fa/totp",            "Authenticator App",   SET, post(second_factor::begin).delete(second_factor::remove))
+        .api("/api/auth/2fa/totp/confirm",    "Confirm Authenticator App", POST, post(second_factor::confirm))
+        .api("/api/auth/2fa/recovery-codes",  "Recovery Codes",      POST,   post(second_factor::replace_recovery_codes))
         .api("/api/auth/token/refresh",       "Refresh",             POST,   post(refresh::submit))
         .api("/api/auth/me",                  "Me",                  GET,    get(me::show))
         .api("/api/auth/logout",              "Logout",              POST,   post(logout::submit))

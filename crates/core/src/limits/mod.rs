@@ -97,19 +97,19 @@ impl Limits<'_> {
     /// Counts a password sign-in of this network.
     pub(crate) fn admit_sign_in(&self, network: Network) -> Result<(), TooMany> {
         let limits = &self.auth.inner.network_limits;
-        limits.sign_ins.admit(network, self.auth.clock().now())
+        limits.sign_ins.admit(&network, self.auth.clock().now())
     }
 
     /// Counts a sign-up of this network.
     pub(crate) fn admit_sign_up(&self, network: Network) -> Result<(), TooMany> {
         let limits = &self.auth.inner.network_limits;
-        limits.sign_ups.admit(network, self.auth.clock().now())
+        limits.sign_ups.admit(&network, self.auth.clock().now())
     }
 
     /// Counts a picture that this account sends.
     pub(crate) fn admit_avatar(&self, account: AccountId) -> Result<(), TooMany> {
         let limits = &self.auth.inner.network_limits;
-        limits.avatars.admit(account, self.auth.clock().now())
+        limits.avatars.admit(&account, self.auth.clock().now())
     }
 
     /// Counts a mail that this network wants sent to this identifier.
@@ -122,8 +122,8 @@ impl Limits<'_> {
         let digest = self.auth.secrets().digest("mail-limit", identifier.as_bytes());
         let limits = &self.auth.inner.network_limits;
         let now = self.auth.clock().now();
-        limits.mail_requests.admit(network, now)?;
-        limits.mails.admit((kind, network, digest), now)
+        limits.mail_requests.admit(&network, now)?;
+        limits.mails.admit(&(kind, network, digest), now)
     }
 
     /// Whether a network may bring this registration source: one that this node has seen, or one
@@ -133,7 +133,7 @@ impl Limits<'_> {
         if limits.known_sources.get(url).is_some() {
             return true;
         }
-        let is_admitted = limits.new_sources.admit(network, self.auth.clock().now()).is_ok();
+        let is_admitted = limits.new_sources.admit(&network, self.auth.clock().now()).is_ok();
         if is_admitted {
             limits.known_sources.insert(url.to_owned(), ());
         }

@@ -18,7 +18,7 @@ use crate::client::Network;
 use crate::ids::AccountId;
 use crate::ports::Clock;
 use crate::settings::Settings;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, hours, minutes};
 
 /// No counter keeps more keys than this (about 10 MB). While one is full, newcomers go
 /// uncounted here; the limits by identifier, the hash gate's queue and the other counters hold.
@@ -47,8 +47,8 @@ impl NetworkLimits {
     pub(crate) fn new(settings: &Settings, clock: &Arc<dyn Clock>) -> Self {
         let sms = settings.sms.per_network_hour;
         let settings = &settings.limits;
-        let minute = Duration::from_secs(60);
-        let hour = Duration::from_secs(3_600);
+        let minute = minutes(1);
+        let hour = hours(1);
         let sign_ins = settings.sign_ins_per_network_minute;
         let sign_ups = settings.sign_ups_per_network_hour;
         let requests = settings.mails_per_network_hour;
@@ -100,11 +100,11 @@ impl<K: Hash + Eq + Clone> Counter<K> {
     }
 
     /// Counts once more, or says when it would be allowed.
-    pub(super) fn admit(&self, key: K, now: Timestamp) -> Result<(), TooMany> {
+    pub(super) fn admit(&self, key: &K, now: Timestamp) -> Result<(), TooMany> {
         if self.limiter.len() >= self.most_keys && !self.make_room(now) {
             return Ok(());
         }
-        self.limiter.check_key(&key).map_err(|refused| {
+        self.limiter.check_key(key).map_err(|refused| {
             let wait = refused.wait_time_from(self.clock.now());
             TooMany { retry_at: now.plus(wait) }
         })
@@ -178,21 +178,21 @@ mod tests {
     fn hour_counter(times: u32) -> (Arc<Hand>, Counter<u8>) {
         let hand = Arc::new(Hand(AtomicI64::new(1_000_000_000)));
         let clock: Arc<dyn Clock> = hand.clone();
-        (hand, Counter::new(times, Duration::from_secs(3_600), times, &clock))
+        (hand, Counter::new(times, hours(1), times, &clock))
     }
 
     #[test]
     fn a_burst_is_allowed_then_one_at_a_time() {
         let (hand, counter) = hour_counter(5);
         for _ in 0..5 {
-            counter.admit(1, hand.now()).unwrap();
+            counter.admit(&1, hand.now()).unwrap();
         }
-        let refused = counter.admit(1, hand.now()).unwrap_err();
-        assert_eq!(refused.retry_at.since(hand.now()), Duration::from_secs(720));
-        counter.admit(2, hand.now()).unwrap();
+        let refused = counter.admit(&1, hand.now()).unwrap_err();
+        assert_eq!(refused.retry_at.since(hand.now()), minutes(12));
+        counter.admit(&2, hand.now()).unwrap();
         hand.0.fetch_add(720_000_000, Ordering::SeqCst);
-        counter.admit(1, hand.now()).unwrap();
-        counter.admit(1, hand.now()).unwrap_err();
+        counter.admit(&1, hand.now()).unwrap();
+        counter.admit(&1, hand.now()).unwrap_err();
     }
 
     #[test]
@@ -200,27 +200,27 @@ mod tests {
         let (hand, mut counter) = hour_counter(1);
         counter.most_keys = 3;
         for key in 0..3 {
-            counter.admit(key, hand.now()).unwrap();
+            counter.admit(&key, hand.now()).unwrap();
         }
         for key in 3..200 {
-            counter.admit(key, hand.now()).unwrap();
+            counter.admit(&key, hand.now()).unwrap();
         }
         assert_eq!(counter.limiter.len(), 3);
         hand.0.fetch_add(7_200_000_001, Ordering::SeqCst);
-        counter.admit(201, hand.now()).unwrap();
+        counter.admit(&201, hand.now()).unwrap();
         assert_eq!(counter.limiter.len(), 1, "what no longer matters made room");
-        counter.admit(201, hand.now()).unwrap_err();
+        counter.admit(&201, hand.now()).unwrap_err();
     }
 
     #[test]
     fn a_clock_set_back_blocks_nobody() {
         let (hand, counter) = hour_counter(5);
         for _ in 0..4 {
-            counter.admit(1, hand.now()).unwrap();
+            counter.admit(&1, hand.now()).unwrap();
         }
         hand.0.fetch_sub(900_000_000, Ordering::SeqCst);
-        counter.admit(1, hand.now()).unwrap();
+        counter.admit(&1, hand.now()).unwrap();
         hand.0.fetch_add(720_000_000, Ordering::SeqCst);
-        counter.admit(1, hand.now()).unwrap();
+        counter.admit(&1, hand.now()).unwrap();
     }
 }

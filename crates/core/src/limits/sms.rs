@@ -38,7 +38,7 @@ impl Limits<'_> {
         let messages = self.auth.messages();
         messages.reaches(number).map_err(refused)?;
         let counter = &self.auth.inner.network_limits.sms;
-        counter.admit(network, self.auth.clock().now()).map_err(SmsLimitError::TooMany)?;
+        counter.admit(&network, self.auth.clock().now()).map_err(SmsLimitError::TooMany)?;
         messages.admits_sms(number).await.map_err(refused)
     }
 

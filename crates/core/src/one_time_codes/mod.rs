@@ -143,21 +143,25 @@ impl OneTimeCodes<'_> {
     }
 
     /// The must-change statement that uses a link up; of many at once, one succeeds.
+    #[expect(clippy::unused_self, reason = "an act like the others")]
     pub(crate) fn consume(&self, link: &Link, now: Timestamp) -> Statement {
         store::consume(link.id, now)
     }
 
     /// The statement that makes an account's unused links of one purpose worthless.
+    #[expect(clippy::unused_self, reason = "an act like the others")]
     pub(crate) fn void(&self, account: AccountId, purpose: Purpose) -> Statement {
         store::void(account, purpose.word())
     }
 
     /// The statement that makes an account's unused codes and links of every purpose worthless.
+    #[expect(clippy::unused_self, reason = "an act like the others")]
     pub(crate) fn void_all_of(&self, account: AccountId) -> Statement {
         store::void_all_of(account)
     }
 
     /// The statement that makes every unused code and link of everybody worthless (`restore`).
+    #[expect(clippy::unused_self, reason = "an act like the others")]
     pub(crate) fn void_everything(&self) -> Statement {
         store::void_everything()
     }

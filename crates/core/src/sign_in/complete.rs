@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::mails::whereabouts;
-use super::second_factor::Challenge;
+use super::second_factor::{Challenge, FirstStep};
 use super::store::Candidate;
 use super::{Arrival, Previous, START_AGAIN, SignIn, SignInError};
 use crate::accounts::{self, Account};
@@ -136,9 +136,9 @@ impl SignIn<'_> {
         }
         if passed.found.has_second_factor && !passed.is_second_factor_proven {
             let Passed { found, methods, batch, raised_by, .. } = passed;
-            let version = found.security_version + raised_by;
-            let challenge = self.challenge(&found, &methods, version, batch, arrival).await?;
-            return Ok(Step::SecondFactor(challenge));
+            let security_version = found.security_version + raised_by;
+            let first_step = FirstStep { found, methods, security_version, batch };
+            return Ok(Step::SecondFactor(self.challenge(first_step, arrival).await?));
         }
         let now = self.auth.clock().now();
         let Passed { way, found, methods, proven_at, made, batch, raised_by, .. } = passed;

@@ -103,6 +103,17 @@ pub enum SecondFactorError {
     Internal(#[from] InternalError),
 }
 
+/// A first step that was right, where a second is asked for.
+pub(super) struct FirstStep {
+    pub(super) found: Candidate,
+    /// `amr` values of it.
+    pub(super) methods: Vec<&'static str>,
+    /// The account's once `batch` is written.
+    pub(super) security_version: i64,
+    /// What it achieved, e.g. a code's consumption.
+    pub(super) batch: Batch,
+}
+
 /// A challenge as stored.
 pub(super) struct Stored {
     pub(super) id: ChallengeId,
@@ -117,16 +128,14 @@ impl SignIn<'_> {
     /// Writes what the first step achieved together with a challenge for the second.
     pub(super) async fn challenge(
         &self,
-        found: &Candidate,
-        methods: &[&'static str],
-        security_version: i64,
-        first_step: Batch,
+        first_step: FirstStep,
         arrival: &Arrival,
     ) -> Result<Challenge, SignInError> {
+        let FirstStep { found, methods, security_version, batch: achieved } = first_step;
         let now = self.auth.clock().now();
         let token = self.auth.random().token();
         let mut batch = Batch::from(accounts::unchanged(found.id, found.security_version));
-        batch.append(first_step);
+        batch.append(achieved);
         batch.add(store::insert_challenge(&store::NewChallenge {
             id: ChallengeId::new(now, self.auth.random()),
             account: found.id,

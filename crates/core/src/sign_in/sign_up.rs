@@ -137,16 +137,14 @@ impl SignIn<'_> {
             return self.pretend(&wish, &owner).await;
         }
         for _ in 0..NUMBER_TRIES {
-            match self.insert(&wish, &hash).await? {
-                Some(signed_up) => return Ok(signed_up),
-                // Somebody else took the name or the address meanwhile, or the number was taken.
-                None => {
-                    let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
-                    self.refuse_taken(&taken, wish.arrival.door)?;
-                    if let Some(owner) = taken.email {
-                        return self.pretend(&wish, &owner).await;
-                    }
-                }
+            if let Some(signed_up) = self.insert(&wish, &hash).await? {
+                return Ok(signed_up);
+            }
+            // Somebody else took the name or the address meanwhile, or the number was taken.
+            let taken = self.taken(wish.username.as_ref(), &wish.email).await?;
+            self.refuse_taken(&taken, wish.arrival.door)?;
+            if let Some(owner) = taken.email {
+                return self.pretend(&wish, &owner).await;
             }
         }
         Err(InternalError::fault("no account number was free").into())

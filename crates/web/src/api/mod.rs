@@ -12,6 +12,7 @@ pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod refresh;
 pub(crate) mod register;
+pub(crate) mod second_factor;
 pub(crate) mod sessions;
 pub(crate) mod sources;
 pub(crate) mod user_object;

@@ -231,7 +231,7 @@ async fn question(
         }
         Link::Undo => {
             let facts = sign_in.look_at_undo(token, client).await;
-            facts.map(|facts| undo_page(app, token, facts, problem))
+            facts.map(|facts| undo_page(app, token, &facts, problem))
         }
     };
     asked.unwrap_or_else(|error| refused(link, app, error))
@@ -256,7 +256,7 @@ fn confirm_page(
     page(status_with(question.problem.as_ref()), &question)
 }
 
-fn undo_page(app: &App, token: &str, facts: UndoFacts, problem: Option<String>) -> PageResult {
+fn undo_page(app: &App, token: &str, facts: &UndoFacts, problem: Option<String>) -> PageResult {
     let question = Undo {
         product: product(app),
         link: app.auth().one_time_codes().form_name(token),

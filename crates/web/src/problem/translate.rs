@@ -43,10 +43,9 @@ pub(crate) trait Explain {
 impl Explain for SignInError {
     fn explain(self, now: Timestamp) -> Problem {
         match self {
-            Self::WrongCredentials => Problem::InvalidCredentials,
+            // Only doors that ask for codes with the password hear that none is enrolled.
+            Self::WrongCredentials | Self::NoSecondFactor => Problem::InvalidCredentials,
             Self::NotVerified => Problem::NotVerified,
-            // Only doors that ask for codes with the password hear it.
-            Self::NoSecondFactor => Problem::InvalidCredentials,
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),

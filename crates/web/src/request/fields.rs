@@ -9,6 +9,7 @@ use ironlatch_core::ports::Token;
 use ironlatch_core::profiles::{
     FullName, LARGEST_FILE, LONGEST_SIDE, PictureProblem, ValueProblem,
 };
+use ironlatch_core::sign_in::SecondFactor;
 
 use super::json::Entry;
 use crate::problem::{FieldErrors, Problem};
@@ -187,6 +188,13 @@ impl Fields {
             Some(Entry::Bool(_)) => Err(Problem::NotADictionary("bool")),
             Some(Entry::Other(kind)) => Err(Problem::NotADictionary(kind)),
         }
+    }
+
+    /// What a second step is proven with, by its word.
+    pub(crate) fn second_factor(&mut self, name: &'static str) -> Option<SecondFactor> {
+        let text = self.text(name)?;
+        let found = SecondFactor::ALL.into_iter().find(|factor| factor.word() == text);
+        found.or_else(|| self.refuse(name, "Choose \"totp\" or \"recovery_code\"."))
     }
 
     /// Notes a mistake that somebody else found.

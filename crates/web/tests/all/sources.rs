@@ -62,8 +62,10 @@ async fn top(operator: &mut TestClient<'_>) -> Vec<(String, String, i64)> {
 #[tokio::test]
 async fn a_source_is_read_from_body_query_and_referrer() {
     each_auth(async |auth| {
-        let mut settings = Settings::default();
-        settings.allowed_origins = vec!["https://app.example.com".to_owned()];
+        let settings = Settings {
+            allowed_origins: vec!["https://app.example.com".to_owned()],
+            ..Settings::default()
+        };
         let server = TestServer::with_settings(auth, settings);
         let mut staff = operator(&server).await;
 

@@ -1,5 +1,7 @@
 //! The `otpauth` URI that authenticator apps read ("Key Uri Format").
 
+use std::fmt::Write as _;
+
 use crate::ports::Token;
 
 /// The URI of a secret: the issuer as a prefix of the label and as a parameter of its own.
@@ -19,7 +21,10 @@ fn escaped(text: &str) -> String {
             b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
                 out.push(char::from(byte));
             }
-            _ => out.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out

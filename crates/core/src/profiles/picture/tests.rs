@@ -6,7 +6,8 @@ use super::*;
 
 fn drawn(width: u32, height: u32) -> DynamicImage {
     RgbaImage::from_fn(width, height, |x, y| {
-        Rgba([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x + y) % 256) as u8, 255])
+        let low = |number: u32| number.to_le_bytes()[0];
+        Rgba([low(x * 7), low(y * 5), low(x + y), 255])
     })
     .into()
 }

@@ -58,7 +58,9 @@ pub(crate) fn sources(workspace: &Path, folder: &str) -> Vec<Source> {
         let path = format!("{folder}/{name}");
         if workspace.join(&path).is_dir() {
             found.extend(sources(workspace, &path));
-        } else if name.ends_with(".rs") && name != "tests.rs" {
+        } else if std::path::Path::new(&name).extension().is_some_and(|kind| kind == "rs")
+            && name != "tests.rs"
+        {
             let text = std::fs::read_to_string(workspace.join(&path)).unwrap();
             found.push(Source::new(&path, &text));
         }

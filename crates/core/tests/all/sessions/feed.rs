@@ -30,7 +30,7 @@ async fn revoke_in_turn(node: Arc<TestAuth>, number: usize) -> Vec<Token> {
                 node.auth.sessions().sign_out(&tokens, &client).await.unwrap();
             }
             1 => {
-                assert!(node.auth.sessions().end(account, started.session, &client).await.unwrap())
+                assert!(node.auth.sessions().end(account, started.session, &client).await.unwrap());
             }
             _ => {
                 node.auth.accounts().disable(&AccountRef::Id(account)).await.unwrap();

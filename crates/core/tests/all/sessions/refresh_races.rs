@@ -107,7 +107,7 @@ async fn the_chains_of_a_session_know_nothing_of_each_other() {
 async fn a_session_ends_when_it_lies_idle_and_in_any_case_after_ninety_days() {
     with_ada(async |test| {
         let idle = sign_in(&test).await.started;
-        test.clock.advance(days(14) - seconds(1));
+        test.clock.advance(days(14).saturating_sub(seconds(1)));
         let fresh = refresh(&test, &idle.refresh_body, Chain::Body).await.unwrap();
         assert_eq!(fresh.refresh_lifetime, days(14));
         test.clock.advance(days(14));
