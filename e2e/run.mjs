@@ -4,14 +4,11 @@
 // IRONLATCH_BINARY=../target/debug/ironlatch IRONLATCH_CHROMIUM=/usr/bin/chromium node run.mjs
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { advance, messages, startServer } from './server.mjs';
 
-const BINARY = process.env.IRONLATCH_BINARY ?? '../target/debug/ironlatch';
 const CHROMIUM = process.env.IRONLATCH_CHROMIUM ?? '/usr/bin/chromium';
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 const PASSWORD = 'vierzehn Igel im Regen';
@@ -26,35 +23,6 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-
-/** A port nobody listens on. */
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => probe.once('listening', done));
-  const { port } = probe.address();
-  await new Promise((done) => probe.close(done));
-  return port;
-}
-
-/** The binary in development mode, ready to answer. */
-async function startServer() {
-  const port = await freePort();
-  const base = `http://127.0.0.1:${port}`;
-  const server = spawn(BINARY, ['dev'], {
-    env: { ...process.env, IRONLATCH_LISTEN: `127.0.0.1:${port}` },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const log = [];
-  for (const pipe of [server.stdout, server.stderr]) pipe.on('data', (text) => log.push(text));
-  for (let tries = 0; tries < 200; tries += 1) {
-    assert.equal(server.exitCode, null, `the server ended:\n${log.join('')}`);
-    const answer = await fetch(`${base}/readyz`).catch(() => null);
-    if (answer?.ok) return { base, server, log };
-    await pause(50);
-  }
-  server.kill();
-  throw new Error(`the server is not ready after 10 s:\n${log.join('')}`);
-}
 
 /** One person's browser: its pages, and calls that share its cookies. */
 class Person {
@@ -124,23 +92,14 @@ class World {
     return { person, email, link: await this.link(email) };
   }
 
-  async advance(seconds) {
-    const body = JSON.stringify({ advance_seconds: seconds });
-    const headers = { 'content-type': 'application/json' };
-    const answer = await fetch(`${this.base}/dev/clock`, { method: 'POST', headers, body });
-    assert.ok(answer.ok, `/dev/clock answered ${answer.status}`);
+  advance(seconds) {
+    return advance(this.base, seconds);
   }
 
   /** The link in the newest mail to an address, once there are so many mails to it. */
   async link(email, mails = 1) {
-    for (let tries = 0; tries < 100; tries += 1) {
-      const all = await (await fetch(`${this.base}/dev/inbox.json`)).json();
-      const own = all.filter((mail) => mail.to === email);
-      const link = own.length >= mails && own[0].text.match(/https?:\S+/)?.[0];
-      if (link) return link;
-      await pause(50);
-    }
-    throw new Error(`mail number ${mails} to ${email} did not come`);
+    const [newest] = await messages(this.base, email, mails);
+    return newest.text.match(/https?:\S+/)[0];
   }
 
   async login(email, password) {

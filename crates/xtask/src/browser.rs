@@ -1,4 +1,5 @@
-//! The tests in a real browser: `e2e/`, with Debian's Chromium and one npm package.
+//! The scripts of `e2e/`: the clients of other systems, by Node alone; and a real browser, with
+//! Debian's Chromium and one npm package.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +10,7 @@ use crate::machine;
 
 /// What the browser tests are run with.
 pub(crate) struct Browser {
-    node: PathBuf,
+    node: Node,
     chromium: PathBuf,
 }
 
@@ -17,7 +18,7 @@ impl Browser {
     /// Finds or installs Node, Chromium and the packages of `e2e/`.
     pub(crate) fn prepare() -> anyhow::Result<Self> {
         let chromium = program(&["chromium", "chromium-browser", "google-chrome"], &["chromium"])?;
-        let node = program(&["node"], &["nodejs"])?;
+        let node = Node::prepare()?;
         let npm = program(&["npm"], &["npm"])?;
         let mut ci = Command::new(npm);
         ci.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder());
@@ -27,12 +28,34 @@ impl Browser {
 
     /// Runs them against the built server; answers the lines they wrote.
     pub(crate) fn run(&self) -> anyhow::Result<(bool, Vec<String>)> {
-        machine::run(machine::cargo().args(["build", "--locked", "--package", "ironlatch"]))?;
-        let mut script = Command::new(&self.node);
-        script.arg("run.mjs").current_dir(folder());
-        script.env("IRONLATCH_CHROMIUM", &self.chromium).env("IRONLATCH_BINARY", binary());
+        let mut script = self.node.script("run.mjs")?;
+        script.env("IRONLATCH_CHROMIUM", &self.chromium);
         let (status, lines) = machine::tee(&mut script)?;
         Ok((status.success(), lines))
+    }
+}
+
+/// What acts as the clients of other systems do: `e2e/clients.mjs`, which needs nothing but Node.
+pub(crate) struct Node(PathBuf);
+
+impl Node {
+    /// Finds or installs it.
+    pub(crate) fn prepare() -> anyhow::Result<Self> {
+        Ok(Self(program(&["node"], &["nodejs"])?))
+    }
+
+    /// Runs the clients against the built server; answers the lines they wrote.
+    pub(crate) fn run_clients(&self) -> anyhow::Result<(bool, Vec<String>)> {
+        let (status, lines) = machine::tee(&mut self.script("clients.mjs")?)?;
+        Ok((status.success(), lines))
+    }
+
+    /// A script of `e2e/`, and the server that it is about.
+    fn script(&self, name: &str) -> anyhow::Result<Command> {
+        machine::run(machine::cargo().args(["build", "--locked", "--package", "ironlatch"]))?;
+        let mut script = Command::new(&self.0);
+        script.arg(name).current_dir(folder()).env("IRONLATCH_BINARY", binary());
+        Ok(script)
     }
 }
 

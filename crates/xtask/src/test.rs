@@ -5,7 +5,7 @@
 
 use anyhow::bail;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Node};
 use crate::machine;
 use crate::needs::Needs;
 use crate::postgres::{self, Postgres};
@@ -36,17 +36,22 @@ pub(crate) fn run(filters: &[String]) -> anyhow::Result<()> {
     let (rust_passed, closing, mut total) = run_rust_tests(filters, postgres.as_ref())?;
     drop(postgres);
 
-    let mut browser_passed = true;
+    let mut scripts_passed = true;
     if filters.is_empty() {
+        let mut count = |what: &str, (passed, lines): (bool, Vec<String>)| {
+            let tally = tally(&lines);
+            println!("{what}: {} passed, {} failed", tally.passed, tally.failed);
+            let passed = passed && tally.failed == 0;
+            total.passed += tally.passed;
+            total.failed += tally.failed.max(u64::from(!passed));
+            scripts_passed &= passed;
+        };
+        match Node::prepare() {
+            Ok(node) => count("clients of other systems", node.run_clients()?),
+            Err(error) => needs.lack("Node", &error),
+        }
         match Browser::prepare() {
-            Ok(browser) => {
-                let (passed, lines) = browser.run()?;
-                let tally = tally(&lines);
-                println!("in the browser: {} passed, {} failed", tally.passed, tally.failed);
-                browser_passed = passed && tally.failed == 0;
-                total.passed += tally.passed;
-                total.failed += tally.failed.max(u64::from(!browser_passed));
-            }
+            Ok(browser) => count("in the browser", browser.run()?),
             Err(error) => needs.lack("Chromium", &error),
         }
     }
@@ -57,7 +62,7 @@ pub(crate) fn run(filters: &[String]) -> anyhow::Result<()> {
     }
     println!("{} passed, {} failed", total.passed, total.failed);
     complete?;
-    if !(rust_passed && browser_passed) {
+    if !(rust_passed && scripts_passed) {
         bail!("tests failed");
     }
     Ok(())
@@ -99,7 +104,7 @@ fn closing_lines(lines: &[String]) -> Vec<String> {
 }
 
 /// Reads the counts of nextest (`Summary […] 3 tests run: 2 passed, 1 failed`), of `cargo test`
-/// (`test result: ok. 3 passed; 0 failed; …`, once for each binary) and of the browser script
+/// (`test result: ok. 3 passed; 0 failed; …`, once for each binary) and of the scripts
 /// (`3 passed, 0 failed`).
 fn tally(lines: &[String]) -> Tally {
     // Under nextest, `test result:` is the output of a single test that failed.

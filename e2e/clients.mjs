@@ -1,0 +1,63 @@
+// The clients of other systems, acted out: each file of `clients/` does what its system's front
+// end does, in the same order and reading answers the same way, against a server of its own.
+//
+// `cargo xtask test` runs this; it needs Node and nothing else. By hand, one of them or all:
+// IRONLATCH_BINARY=../target/debug/ironlatch node clients.mjs accounts
+//
+// A client exports `name` and `run(world)`; `world` has
+//   base            where the server is, without a slash at the end
+//   mail(to)        the text of the newest message to an address or number, waited for if it was
+//                   asked for before
+//   advance(n)      moves the server's clock n seconds forward
+//   check(is, what) throws `what` unless `is` is true
+
+import { readdirSync } from 'node:fs';
+import { advance, messages, startServer } from './server.mjs';
+
+/** Throws unless something is so. */
+function check(condition, what) {
+  if (condition !== true) throw new Error(what);
+}
+
+/** The newest message, once it is one that was not asked for before. */
+function mailReader(base) {
+  const seen = new Map();
+  return async (to) => {
+    const own = await messages(base, to, (seen.get(to) ?? 0) + 1);
+    seen.set(to, own.length);
+    return own[0].text;
+  };
+}
+
+async function act(client) {
+  const { base, server, log } = await startServer();
+  try {
+    await client.run({
+      base,
+      mail: mailReader(base),
+      advance: (seconds) => advance(base, seconds),
+      check,
+    });
+    console.log(`ok   client: ${client.name}`);
+    return true;
+  } catch (error) {
+    console.log(`FAIL client: ${client.name}\n${error.stack}`);
+    console.log(`the server's last words:\n${log.join('').slice(-4_000)}`);
+    return false;
+  } finally {
+    server.kill('SIGTERM');
+  }
+}
+
+const wanted = process.argv.slice(2);
+const files = readdirSync(new URL('clients/', import.meta.url)).filter((f) => f.endsWith('.mjs'));
+let passed = 0;
+let failed = 0;
+for (const file of files.sort()) {
+  const client = await import(new URL(`clients/${file}`, import.meta.url));
+  if (wanted.length > 0 && !wanted.includes(client.name)) continue;
+  if (await act(client)) passed += 1;
+  else failed += 1;
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
