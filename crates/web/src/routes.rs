@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::response::Response;
-use axum::routing::{MethodRouter, any, delete, get, patch, post};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
 use http::{Method, StatusCode};
 use ironlatch_core::Auth;
 use ironlatch_core::sessions::Door;
@@ -13,7 +13,7 @@ use crate::api::{
     register, second_factor, sessions, sources, verify_email,
 };
 use crate::app::App;
-use crate::doors::{accounts, otp_session, users};
+use crate::doors::{accounts, cfg, otp_session, users};
 use crate::edge::{Edge, Kind};
 use crate::pages;
 use crate::problem::{Dialect, Problem, ProblemJson};
@@ -24,6 +24,7 @@ const POST: &str = "POST, OPTIONS";
 const DELETE: &str = "DELETE, OPTIONS";
 const PATCH: &str = "PATCH, OPTIONS";
 const CHANGE: &str = "GET, PUT, PATCH, HEAD, OPTIONS";
+const EDIT: &str = "PUT, PATCH, OPTIONS";
 const SET: &str = "POST, DELETE, OPTIONS";
 
 /// The API and the pages, to be served alone or nested at a prefix.
@@ -136,6 +137,12 @@ fn of_accounts(map: Map) -> Map {
 #[rustfmt::skip]
 fn of_cfg(map: Map) -> Map {
     map.door(Dialect::Cfg)
+        .at("/cfg/accounts/token/refresh",   "Token Refresh",   POST, post(cfg::token::submit))
+        .at("/cfg/accounts/token/blacklist", "Token Blacklist", POST, post(cfg::token::blacklist))
+        .at("/cfg/accounts/profile",         "Profile",         GET,  get(profile::show))
+        .at("/cfg/accounts/profile/update",  "Update Profile",  EDIT, put(cfg::profile::change).patch(cfg::profile::change))
+        .at("/cfg/accounts/profile/partial", "Partial Update",  EDIT, put(cfg::profile::change).patch(cfg::profile::change))
+        .at("/cfg/accounts/profile/avatar",  "Avatar",          POST, post(avatar::upload))
         .nothing_else_below("/cfg/accounts")
 }
 

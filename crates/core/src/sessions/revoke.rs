@@ -1,13 +1,14 @@
 //! Ending sessions.
 
 use super::feed::Event;
-use super::{EndReason, PresentedTokens, SessionEntry, Sessions, store};
+use super::{EndReason, PresentedTokens, RefreshError, SessionEntry, Sessions, store};
 use crate::audit;
 use crate::client::Client;
 use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::time::{Timestamp, days};
+use crate::tokens::Chain;
 
 /// How long an ended session's row is kept, for the list of what happened.
 const KEPT_AFTER_END: std::time::Duration = days(7);
@@ -40,6 +41,26 @@ impl Sessions<'_> {
             self.end_one(account, session, EndReason::SignedOut, (client, now)).await?;
         }
         Ok(())
+    }
+
+    /// Ends the session of a refresh token, an older one of it included, and refuses tokens
+    /// whose session is over: for clients that are told.
+    pub async fn end_by_refresh_token(
+        &self,
+        token: &str,
+        chain: Chain,
+        client: &Client,
+    ) -> Result<(), RefreshError> {
+        let now = self.auth.clock().now();
+        let claims = self.auth.tokens().read_refresh(token, now)?;
+        if claims.chain != chain {
+            return Err(RefreshError::Invalid);
+        }
+        let reason = EndReason::SignedOut;
+        match self.end_one(claims.account, claims.session, reason, (client, now)).await? {
+            true => Ok(()),
+            false => Err(RefreshError::Revoked),
+        }
     }
 
     /// The statement that ends every live session of everybody (`restore`). Access tokens are

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use http::StatusCode;
 use ironlatch_core::profiles::{Bio, BirthDate, ContactPhone, Line, ProfileChange};
+use ironlatch_core::sessions::Present;
 use ironlatch_core::time::Timestamp;
 
 use super::user_object::UserObject;
@@ -33,17 +34,23 @@ pub(crate) async fn change(
     Bearer(present): Bearer,
     fields: Fields,
 ) -> ApiResult {
-    let change = told(fields, Names::OfAnyLength, app.now())?;
+    change_with(&app, &present, Names::OfAnyLength, fields).await
+}
+
+/// The same for any contract.
+pub(crate) async fn change_with(
+    app: &App,
+    present: &Present,
+    names: Names,
+    fields: Fields,
+) -> ApiResult {
+    let change = told(fields, names, app.now())?;
     let profile = app.auth().profiles().update(present.account.id, &change).await?;
-    Ok(answer::json(StatusCode::OK, &UserObject::of(&app, &present.account, profile)))
+    Ok(answer::json(StatusCode::OK, &UserObject::of(app, &present.account, profile)))
 }
 
 /// What a body tells, or every mistake in it.
-pub(crate) fn told(
-    mut fields: Fields,
-    names: Names,
-    now: Timestamp,
-) -> Result<ProfileChange, Problem> {
+fn told(mut fields: Fields, names: Names, now: Timestamp) -> Result<ProfileChange, Problem> {
     let change = ProfileChange {
         name: None,
         first_name: fields.told("first_name", Line::parse),

@@ -43,7 +43,8 @@ pub(crate) async fn submit(
     }
 }
 
-async fn by_body(app: &App, caller: &Caller, mut fields: Fields) -> ApiResult {
+/// The token in the body for both new ones.
+pub(crate) async fn by_body(app: &App, caller: &Caller, mut fields: Fields) -> ApiResult {
     let token = fields.secret("refresh");
     let token = fields.finish(token)?;
     let refreshed = app.auth().sessions().refresh(token.reveal(), Chain::Body, &caller.0).await;
