@@ -89,5 +89,6 @@ export class Browser {
 /** What `Sec-Fetch-Site` says. */
 function site(url, page) {
   if (url.origin === page.origin) return 'same-origin';
-  return url.protocol === page.protocol && url.hostname === page.hostname ? 'same-site' : 'cross-site';
+  const isSame = url.protocol === page.protocol && url.hostname === page.hostname;
+  return isSame ? 'same-site' : 'cross-site';
 }
