@@ -21,7 +21,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 pub(crate) use dialect::{Dialect, Told};
 pub use shape::ProblemJson;
-pub(crate) use translate::{Explain, refresh_by_body, refresh_by_cookie};
+pub(crate) use translate::{Explain, of_code, refresh_by_body, refresh_by_cookie};
 
 /// What a client is told when it does not get what it asked for.
 #[derive(Debug)]
@@ -87,6 +87,17 @@ pub enum Problem {
     InvalidLink,
     /// Another account has proven the address.
     AddressTaken,
+    /// A code's link was asked for in another browser.
+    OtherBrowser,
+    /// A code that is wrong, expired, used or was never sent.
+    InvalidCode,
+    /// Codes were asked for, or tried, too often.
+    CodesThrottled {
+        /// Whole seconds until trying again makes sense.
+        seconds: u64,
+        /// Which limit: `hourly_limit` of requests, `rate_limited` tries.
+        code: &'static str,
+    },
     /// No refresh token came along.
     NoRefreshToken,
     /// A refresh token that is refused, with the contract's sentence.
@@ -127,6 +138,7 @@ impl Problem {
             | Self::InvalidCredentials
             | Self::InvalidChallenge
             | Self::InvalidLink
+            | Self::InvalidCode
             | Self::NoRefreshToken => StatusCode::BAD_REQUEST,
             Self::NotAuthenticated
             | Self::BadAuthorizationHeader
@@ -141,6 +153,7 @@ impl Problem {
             Self::PermissionDenied
             | Self::ReauthenticationRequired
             | Self::NotVerified
+            | Self::OtherBrowser
             | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::AddressTaken => StatusCode::CONFLICT,
@@ -152,7 +165,7 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Throttled { .. } | Self::CodesThrottled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -192,6 +205,9 @@ impl Problem {
             Self::NothingPending => "nothing_pending",
             Self::InvalidLink => "invalid_token",
             Self::AddressTaken => "address_taken",
+            Self::OtherBrowser => "other_browser",
+            Self::InvalidCode => "invalid_code",
+            Self::CodesThrottled { code, .. } => code,
             Self::NoRefreshToken => "no_refresh_token",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
@@ -243,6 +259,11 @@ impl Problem {
             Self::NothingPending => "Nothing waits to be confirmed. Begin again.",
             Self::InvalidLink => "Invalid token",
             Self::AddressTaken => "Another account has this address.",
+            Self::OtherBrowser => {
+                "This link works in the browser that asked for it. Use the code there."
+            }
+            Self::InvalidCode => "Invalid or expired OTP",
+            Self::CodesThrottled { .. } => "Too many requests",
             Self::NoRefreshToken => "No refresh token",
             Self::Throttled { seconds } => {
                 return format!("Request was throttled. Expected available in {seconds} seconds.")
@@ -258,7 +279,9 @@ impl Problem {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Throttled { seconds } | Self::Unavailable { seconds } => Some(*seconds),
+            Self::Throttled { seconds }
+            | Self::CodesThrottled { seconds, .. }
+            | Self::Unavailable { seconds } => Some(*seconds),
             _ => None,
         }
     }

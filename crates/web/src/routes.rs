@@ -9,7 +9,7 @@ use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
-    account, address, answer, avatar, jwks, login, logout, me, password, profile, refresh,
+    account, address, answer, avatar, jwks, login, logout, me, otp, password, profile, refresh,
     register, second_factor, sessions, sources, verify_email,
 };
 use crate::app::App;
@@ -57,6 +57,9 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/2fa/totp/confirm",    "Confirm Authenticator App", POST, post(second_factor::confirm))
         .api("/api/auth/2fa/recovery-codes",  "Recovery Codes",      POST,   post(second_factor::replace_recovery_codes))
         .api("/api/auth/token/refresh",       "Refresh",             POST,   post(refresh::submit))
+        .api("/api/auth/otp/request",         "OTP Request",         POST,   post(otp::request))
+        .api("/api/auth/otp/verify",          "OTP Verify",          POST,   post(otp::verify))
+        .api("/api/auth/otp/link",            "OTP Link",            POST,   post(otp::link))
         .api("/api/auth/me",                  "Me",                  GET,    get(me::show))
         .api("/api/auth/logout",              "Logout",              POST,   post(logout::submit))
         .api("/api/auth/password/forgot",     "Forgot Password",     POST,   post(password::forgot))
@@ -81,6 +84,7 @@ fn everything(map: Map) -> Map {
 
         .page("/verify-email",                get(pages::verify::show).post(pages::verify::submit))
         .page("/reset-password",              get(pages::reset::show).post(pages::reset::submit))
+        .page("/sign-in",                     get(pages::sign_in::show).post(pages::sign_in::submit))
         .page("/confirm-email",               get(pages::address::show_confirm).post(pages::address::confirm))
         .page("/undo-address",                get(pages::address::show_undo).post(pages::address::undo))
         .public("/assets/ironlatch.css",      get(pages::style_sheet))

@@ -4,6 +4,52 @@ use std::borrow::Cow;
 
 use super::{Email, Phone, Username};
 
+/// Where a code can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// By mail.
+    Email(Email),
+    /// By SMS.
+    Phone(Phone),
+}
+
+impl Contact {
+    /// The canonical form.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Email(email) => email.key(),
+            Self::Phone(phone) => phone.key(),
+        }
+    }
+
+    /// As it was typed.
+    #[must_use]
+    pub fn as_typed(&self) -> &str {
+        match self {
+            Self::Email(email) => email.as_typed(),
+            Self::Phone(phone) => phone.as_typed(),
+        }
+    }
+
+    /// Reads what was typed before: an address holds an `@`, which no number does.
+    pub(crate) fn of_typed(typed: &str) -> Option<Self> {
+        if typed.contains('@') {
+            return Email::parse(typed).ok().map(Self::Email);
+        }
+        Phone::parse(typed).ok().map(Self::Phone)
+    }
+}
+
+impl From<Contact> for Identifier {
+    fn from(contact: Contact) -> Self {
+        match contact {
+            Contact::Email(email) => Self::Email(email),
+            Contact::Phone(phone) => Self::Phone(phone),
+        }
+    }
+}
+
 /// An address, a number or a name: each is one account's at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identifier {

@@ -14,14 +14,14 @@ mod store;
 mod username;
 
 pub use email::{Email, EmailProblem};
-pub use identifier::Identifier;
+pub use identifier::{Contact, Identifier};
 pub use phone::{Phone, PhoneProblem};
 pub use username::{Username, UsernameProblem};
 
 pub(crate) use store::{
-    NewRow, changed, changed_while_unproven, close, insert, mark_email_verified, release_email,
-    release_phone, remove_application_token, set_email, set_phone, signed_in, still_open, taken,
-    unchanged,
+    NewRow, changed, changed_while_unproven, close, insert, mark_email_verified,
+    mark_phone_verified, release_email, release_phone, remove_application_token, set_email,
+    set_phone, signed_in, still_open, taken, unchanged,
 };
 
 use std::time::Duration;

@@ -121,6 +121,17 @@ pub(crate) fn mark_email_verified(id: AccountId, email_key: &str, now: Timestamp
     .must_change()
 }
 
+/// Proves the number, if it still is the account's; one already proven keeps its date.
+pub(crate) fn mark_phone_verified(id: AccountId, phone_key: &str, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE accounts
+            SET phone_verified_at = COALESCE(phone_verified_at, $3)
+          WHERE id = $1 AND phone_key = $2 AND deleted_at IS NULL",
+        [id.into(), phone_key.into(), now.into()],
+    )
+    .must_change()
+}
+
 /// Raises `security_version` of an account whose address nobody has proven yet: what the first
 /// proof decides, no second link may decide again.
 pub(crate) fn changed_while_unproven(id: AccountId, security_version: i64) -> Statement {
@@ -128,7 +139,8 @@ pub(crate) fn changed_while_unproven(id: AccountId, security_version: i64) -> St
         "UPDATE accounts
             SET security_version = security_version + 1
           WHERE id = $1 AND security_version = $2
-            AND email_verified_at IS NULL AND deleted_at IS NULL",
+            AND email_verified_at IS NULL AND phone_verified_at IS NULL
+            AND deleted_at IS NULL",
         [id.into(), security_version.into()],
     )
     .must_change()

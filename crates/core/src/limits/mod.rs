@@ -84,8 +84,21 @@ pub(crate) enum MailKind {
     Reset,
     /// "You have an account already."
     AlreadyRegistered,
+    /// A code to sign in with, by mail or SMS.
+    SignInCode,
+    /// A code to sign up with.
+    SignUpCode,
     /// A code or link that proves a new address or number.
     AddressChange,
+}
+
+/// Why a request for a code is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CodeRefusal {
+    /// This network asks for too many, whomever they go to.
+    Network(TooMany),
+    /// This network has asked for too many to this identifier: a live code may be sent again.
+    Identifier(TooMany),
 }
 
 /// Limits of an `Auth`.
@@ -138,6 +151,44 @@ impl Limits<'_> {
             limits.known_sources.insert(url.to_owned(), ());
         }
         is_admitted
+    }
+
+    /// Counts a code that this network wants sent to this identifier.
+    pub(crate) fn admit_code(
+        &self,
+        kind: MailKind,
+        network: Network,
+        identifier: &str,
+    ) -> Result<(), CodeRefusal> {
+        let digest = self.auth.secrets().digest("mail-limit", identifier.as_bytes());
+        let limits = &self.auth.inner.network_limits;
+        let now = self.auth.clock().now();
+        limits.mail_requests.admit(&network, now).map_err(CodeRefusal::Network)?;
+        limits.mails.admit(&(kind, network, digest), now).map_err(CodeRefusal::Identifier)
+    }
+
+    /// Whose failures a wrong code counts for; they survive a new code (attack B02). The network
+    /// that asked for the code has a counter of its own: whoever guesses elsewhere does not stop
+    /// the person who waits for it.
+    pub(crate) fn code_subject(
+        &self,
+        identifier: &str,
+        is_asked_here: bool,
+        owner: Option<DeviceOwner>,
+        client: &Client,
+    ) -> Subject {
+        let secrets = self.auth.secrets();
+        let known = owner.filter(|owner| self.knows_device(*owner, client));
+        match known.and(client.device.as_ref()) {
+            Some(cookie) => {
+                Subject(secrets.digest("device-code-failures", cookie.reveal().as_bytes()))
+            }
+            None if is_asked_here => {
+                let text = format!("{}:{identifier}", client.network());
+                Subject(secrets.digest("code-failures-here", text.as_bytes()))
+            }
+            None => Subject(secrets.digest("code-failures", identifier.as_bytes())),
+        }
     }
 
     /// Whose failures an attempt on this identifier counts for: the browser's own counter when
@@ -244,6 +295,8 @@ impl Limits<'_> {
             MailKind::Verification => "verification-mails-to",
             MailKind::Reset => "reset-mails-to",
             MailKind::AlreadyRegistered => "sign-up-mails-to",
+            MailKind::SignInCode => "sign-in-codes-to",
+            MailKind::SignUpCode => "sign-up-codes-to",
             MailKind::AddressChange => "address-changes-to",
         };
         let subject = self.auth.secrets().digest(purpose, identifier.as_bytes());

@@ -6,11 +6,14 @@
 //!
 //! Owns the table `one_time_codes`. Used by `sign_in` and `accounts`.
 
+mod codes;
 mod store;
 
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+
+pub(crate) use codes::{CodeFor, CodeLink, Guess, Sent};
 
 use crate::Auth;
 use crate::database::{Statement, WriteError};
@@ -20,7 +23,7 @@ use crate::ports::Token;
 use crate::settings::{EMAIL_CHANGE_LIFETIME, RESET_LIFETIME, VERIFICATION_LIFETIME};
 use crate::time::Timestamp;
 
-/// What a link is good for.
+/// What a code or link is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Proving the address an account signed up with.
@@ -29,6 +32,12 @@ pub(crate) enum Purpose {
     ResetPassword,
     /// Proving an account's new address.
     ChangeEmail,
+    /// Signing in with a code, or with the link in its mail.
+    SignIn,
+    /// Signing up with a code, before there is an account.
+    SignUpCode,
+    /// Proving a new phone number.
+    ChangePhone,
 }
 
 impl Purpose {
@@ -37,15 +46,20 @@ impl Purpose {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::ChangeEmail => "change_email",
+            Self::SignIn => "sign_in",
+            Self::SignUpCode => "sign_up_code",
+            Self::ChangePhone => "change_phone",
         }
     }
 
-    /// How long a link of this purpose works.
+    /// How long a code or link of this purpose works.
     pub(crate) const fn lifetime(self) -> Duration {
         match self {
             Self::VerifyEmail => VERIFICATION_LIFETIME,
             Self::ResetPassword => RESET_LIFETIME,
             Self::ChangeEmail => EMAIL_CHANGE_LIFETIME,
+            Self::SignIn | Self::ChangePhone => codes::SIGN_IN_LIFETIME,
+            Self::SignUpCode => codes::SIGN_UP_LIFETIME,
         }
     }
 }
@@ -184,6 +198,9 @@ impl OneTimeCodes<'_> {
             Purpose::VerifyEmail => "link:verify-email",
             Purpose::ResetPassword => "link:reset-password",
             Purpose::ChangeEmail => "link:change-email",
+            Purpose::SignIn => "link:sign-in",
+            Purpose::SignUpCode => "link:sign-up-code",
+            Purpose::ChangePhone => "link:change-phone",
         };
         self.auth.secrets().digest(purpose, token.as_bytes())
     }

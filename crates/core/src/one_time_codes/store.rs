@@ -1,6 +1,7 @@
 //! The SQL of `one_time_codes`.
 
 use super::Link;
+use super::codes::{CodeLink, LiveCode};
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
 use crate::ids::{AccountId, CodeId};
@@ -71,6 +72,178 @@ pub(super) fn consume(id: CodeId, now: Timestamp) -> Statement {
         [id.into(), now.into()],
     )
     .must_change()
+}
+
+/// A code's row about to be written.
+pub(super) struct NewCodeRow<'a> {
+    pub(super) id: CodeId,
+    pub(super) purpose: &'static str,
+    pub(super) account: Option<AccountId>,
+    pub(super) target_key: &'a str,
+    pub(super) digest: [u8; 32],
+    pub(super) link_digest: Option<[u8; 32]>,
+    pub(super) flow_digest: Option<[u8; 32]>,
+    pub(super) network: &'a str,
+    pub(super) sealed_secret: Vec<u8>,
+    pub(super) details: &'a str,
+    pub(super) attempts: i64,
+    pub(super) others_attempts: i64,
+    pub(super) resends: i64,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+}
+
+/// One code, with the link in its mail.
+pub(super) fn insert_code(new: &NewCodeRow<'_>) -> Statement {
+    Statement::new(
+        "INSERT INTO one_time_codes
+                (id, purpose, account_id, target_key, digest, link_digest, flow_digest, network,
+                 sealed_secret, details, attempts_left, others_attempts_left, resends_left,
+                 created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        [
+            new.id.into(),
+            new.purpose.into(),
+            new.account.into(),
+            new.target_key.into(),
+            new.digest.into(),
+            new.link_digest.map(|digest| digest.to_vec()).into(),
+            new.flow_digest.map(|digest| digest.to_vec()).into(),
+            new.network.into(),
+            new.sealed_secret.clone().into(),
+            new.details.into(),
+            new.attempts.into(),
+            new.others_attempts.into(),
+            new.resends.into(),
+            new.created_at.into(),
+            new.expires_at.into(),
+        ],
+    )
+}
+
+/// The code that a guess from a network is compared with: its own before others', the latest
+/// first.
+pub(super) fn find_live_code(
+    target_key: &str,
+    purpose: &'static str,
+    network: &str,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "SELECT id, network, sealed_secret, expires_at, details
+           FROM one_time_codes
+          WHERE target_key = $1 AND purpose = $2 AND expires_at > $4
+            AND attempts_left > 0 AND matched_by IS NULL AND consumed_at IS NULL
+          ORDER BY CASE WHEN network = $3 THEN 0 ELSE 1 END, created_at DESC, id DESC
+          LIMIT 1",
+        [target_key.into(), purpose.into(), network.into(), now.into()],
+    )
+}
+
+/// Reads a row of [`find_live_code`].
+pub(super) fn live_code(row: &Row) -> Result<LiveCode, InternalError> {
+    Ok(LiveCode {
+        id: row.id(0)?,
+        network: row.text(1)?,
+        sealed_secret: row.bytes(2)?,
+        expires_at: row.time(3)?,
+        details: row.text(4)?,
+    })
+}
+
+/// Allows a live code to be sent once more.
+pub(super) fn send_again(id: CodeId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE one_time_codes
+            SET resends_left = resends_left - 1
+          WHERE id = $1 AND resends_left > 0 AND expires_at > $2
+            AND matched_by IS NULL AND consumed_at IS NULL",
+        [id.into(), now.into()],
+    )
+    .must_change()
+}
+
+/// Counts a comparison and makes it: the attempt that gives the right code is remembered, and
+/// after it nobody compares again. `others` is 1 for a network that did not ask for the code.
+pub(super) fn compare(
+    id: CodeId,
+    digest: [u8; 32],
+    matched_by: uuid::Uuid,
+    others: i64,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "UPDATE one_time_codes
+            SET attempts_left = attempts_left - 1,
+                others_attempts_left = others_attempts_left - $4,
+                matched_by = CASE WHEN digest = $2 THEN $3 ELSE matched_by END
+          WHERE id = $1 AND attempts_left > 0 AND others_attempts_left >= $4
+            AND matched_by IS NULL AND consumed_at IS NULL AND expires_at > $5
+      RETURNING matched_by IS NOT NULL",
+        [id.into(), digest.into(), matched_by.into(), others.into(), now.into()],
+    )
+}
+
+/// Uses a code up that this very attempt gave; its secret is not needed any more.
+pub(super) fn consume_matched(id: CodeId, matched_by: uuid::Uuid, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE one_time_codes
+            SET consumed_at = $3, sealed_secret = NULL
+          WHERE id = $1 AND matched_by = $2 AND consumed_at IS NULL",
+        [id.into(), matched_by.into(), now.into()],
+    )
+    .must_change()
+}
+
+/// An unexpired code by its link's digest, which is bound to the purpose.
+pub(super) fn find_code_link(digest: [u8; 32], now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT id, target_key, details, flow_digest,
+                matched_by IS NOT NULL OR consumed_at IS NOT NULL
+           FROM one_time_codes
+          WHERE link_digest = $1 AND expires_at > $2",
+        [digest.into(), now.into()],
+    )
+}
+
+/// Reads a row of [`find_code_link`].
+pub(super) fn code_link(row: &Row) -> Result<CodeLink, InternalError> {
+    Ok(CodeLink {
+        id: row.id(0)?,
+        target_key: row.text(1)?,
+        details: row.text(2)?,
+        flow_digest: row.optional_bytes(3)?,
+        is_used: row.bool(4)?,
+    })
+}
+
+/// Uses a code up by its link; changes nothing when either was used.
+pub(super) fn consume_code_link(id: CodeId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE one_time_codes
+            SET consumed_at = $2, sealed_secret = NULL
+          WHERE id = $1 AND matched_by IS NULL AND consumed_at IS NULL AND expires_at > $2",
+        [id.into(), now.into()],
+    )
+    .must_change()
+}
+
+/// Removes a target's unused codes of one purpose, whoever asked for them.
+pub(super) fn void_codes(target_key: &str, purpose: &'static str) -> Statement {
+    Statement::new(
+        "DELETE FROM one_time_codes
+          WHERE target_key = $1 AND purpose = $2 AND consumed_at IS NULL",
+        [target_key.into(), purpose.into()],
+    )
+}
+
+/// Removes a target's unused codes of one purpose that one network asked for.
+pub(super) fn void_codes_of(target_key: &str, purpose: &'static str, network: &str) -> Statement {
+    Statement::new(
+        "DELETE FROM one_time_codes
+          WHERE target_key = $1 AND purpose = $2 AND network = $3 AND consumed_at IS NULL",
+        [target_key.into(), purpose.into(), network.into()],
+    )
 }
 
 /// Removes an account's unused codes of one purpose.

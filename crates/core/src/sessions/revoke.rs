@@ -57,10 +57,8 @@ impl Sessions<'_> {
             return Err(RefreshError::Invalid);
         }
         let reason = EndReason::SignedOut;
-        match self.end_one(claims.account, claims.session, reason, (client, now)).await? {
-            true => Ok(()),
-            false => Err(RefreshError::Revoked),
-        }
+        let is_ended = self.end_one(claims.account, claims.session, reason, (client, now)).await?;
+        if is_ended { Ok(()) } else { Err(RefreshError::Revoked) }
     }
 
     /// The statement that ends every live session of everybody (`restore`). Access tokens are

@@ -8,6 +8,7 @@
 //! | the sign-up mail's link in the browser that signed up, or with the account's password, or through the contract's JSON GET | verified; everything stays (`verification`) |
 //! | the same link elsewhere, "this was me" | a new password; sessions, links, second factor and profile removed |
 //! | the same link elsewhere, "not me" | the account is closed |
+//! | a code sent there, or the link in its mail | password, second factor, sessions, links and profile removed: the owner signs in without them (`with_code`) |
 //! | a password reset | a new password; sessions, links, second factor and profile removed (`recovery`) |
 //!
 //! Of an account somebody has proven, a reset takes neither the second factor nor the recovery
@@ -73,11 +74,37 @@ impl SignIn<'_> {
         self.write_claim(batch).await
     }
 
+    /// A code or link sign-in is the first proof: whatever the account's maker put there goes.
+    /// Raises the `security_version`; the caller's batch has checked that nothing changed since
+    /// the account was read.
+    pub(super) fn emptied(
+        &self,
+        account: &Candidate,
+        now: Timestamp,
+    ) -> Result<Batch, InternalError> {
+        let codes = self.auth.one_time_codes();
+        let mut batch =
+            Batch::from(accounts::changed_while_unproven(account.id, account.security_version));
+        batch.add(self.auth.passwords().remove(account.id));
+        batch.add(codes.void(account.id, Purpose::VerifyEmail));
+        batch.add(codes.void(account.id, Purpose::ResetPassword));
+        if let Some(key) = &account.email_key {
+            batch.add(self.auth.limits().forgive(key));
+        }
+        batch.extend(self.welcome(account, now)?);
+        batch.append(self.factors_removed(account));
+        batch.add(accounts::remove_application_token(account.id));
+        batch.append(profiles::clear(account.id, now));
+        let sessions = self.auth.sessions();
+        batch.append(sessions.end_all_statements(account.id, None, EndReason::FirstProof, now));
+        Ok(batch)
+    }
+
     /// A claim that still can decide: once the address is proven, its owner has tools of their
     /// own and a mere link must not take the account away.
     async fn unused_claim(&self, token: &str) -> Result<Claim, LinkError> {
         let claim = self.claim(token).await?;
-        if claim.link.consumed_at.is_some() || claim.account.email_verified_at.is_some() {
+        if claim.link.consumed_at.is_some() || claim.account.is_proven() {
             return Err(LinkError::Invalid);
         }
         Ok(claim)

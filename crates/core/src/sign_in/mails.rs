@@ -38,6 +38,12 @@ impl SignIn<'_> {
         format!("{pages}/reset-password")
     }
 
+    /// The page a code's mail links to.
+    pub(super) fn sign_in_link(&self, token: &Token, door: Door) -> String {
+        let pages = self.auth.settings().pages_url(door);
+        format!("{pages}/sign-in?token={}", token.reveal())
+    }
+
     /// The page a reset mail links to.
     pub(super) fn reset_link(&self, token: &Token, door: Door) -> String {
         let pages = self.auth.settings().pages_url(door);

@@ -11,6 +11,7 @@
 
 mod address_change;
 mod arrival;
+mod code_request;
 mod complete;
 mod enrolment;
 mod first_proof;
@@ -22,10 +23,12 @@ mod sign_up;
 mod step_up;
 mod store;
 mod verification;
+mod with_code;
 mod with_password;
 
 pub use address_change::{AddressError, AddressKind, EmailChangeFacts, UndoFacts};
 pub use arrival::{Arrival, Previous};
+pub use code_request::{CodeRequestError, CodeRequested};
 pub use complete::{SignedIn, Step, Way};
 pub use enrolment::{Confirmation, FactorError};
 pub use owner::OwnerError;
@@ -34,6 +37,7 @@ pub use second_factor::{Challenge, SecondFactor, SecondFactorAttempt, SecondFact
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
 pub use step_up::RECENT;
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
+pub use with_code::{CodeAttempt, LinkStep, LinkView};
 pub use with_password::{PasswordAttempt, SignInError};
 
 use std::time::Duration;

@@ -1,6 +1,9 @@
 //! What the ways in read, an account together with its credential, and their own tables.
 
+use super::mails::whereabouts;
 use super::second_factor::Stored;
+use crate::accounts::Contact;
+use crate::client::Client;
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
 use crate::ids::{AccountId, ChallengeId};
@@ -37,6 +40,51 @@ impl Candidate {
     /// Whether it may sign in at all.
     pub(super) fn is_active(&self) -> bool {
         self.disabled_at.is_none() && self.deleted_at.is_none()
+    }
+
+    /// Whether somebody has proven one of its addresses.
+    pub(super) fn is_proven(&self) -> bool {
+        self.email_verified_at.is_some() || self.phone_verified_at.is_some()
+    }
+
+    /// Takes note of a proof that is about to be written.
+    pub(super) fn proven_by(&mut self, contact: &Contact, now: Timestamp) {
+        match contact {
+            Contact::Email(_) => self.email_verified_at = Some(now),
+            Contact::Phone(_) => self.phone_verified_at = Some(now),
+        }
+    }
+
+    /// An account about to be made by a proof.
+    pub(super) fn new(
+        id: AccountId,
+        number: i64,
+        contact: &Contact,
+        client: &Client,
+        now: Timestamp,
+    ) -> Self {
+        let (typed, key) = (contact.as_typed().to_owned(), contact.key().to_owned());
+        let is_email = matches!(contact, Contact::Email(_));
+        Self {
+            id,
+            number,
+            email: is_email.then_some(typed),
+            email_key: is_email.then(|| key.clone()),
+            email_verified_at: is_email.then_some(now),
+            username: None,
+            phone_key: (!is_email).then_some(key),
+            phone_verified_at: (!is_email).then_some(now),
+            security_version: 1,
+            created_at: now,
+            created_from: whereabouts(client),
+            last_sign_in_at: None,
+            disabled_at: None,
+            deleted_at: None,
+            sealed_hash: None,
+            password_changed_at: None,
+            has_second_factor: false,
+            is_known_network: false,
+        }
     }
 
     /// The account as its known-device cookies are bound to it.

@@ -1,14 +1,19 @@
 //! Answers in JSON, as the contract writes them: `application/json` without a charset.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::Account;
+use ironlatch_core::sign_in::SignedIn;
 use serde::Serialize;
 
+use crate::app::App;
 use crate::problem::Problem;
+use crate::request::cookies::Cookie;
 
 /// A value as the body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
@@ -47,12 +52,31 @@ pub(crate) fn add_token_cookie(
     Ok(())
 }
 
+/// The address, or something of its form: existing clients expect one where there may be none.
+pub(crate) fn shown_email(account: &Account) -> Cow<'_, str> {
+    match &account.email {
+        Some(email) => email.as_str().into(),
+        None => format!("{}@users.noreply.invalid", account.number).into(),
+    }
+}
+
+/// Lets the browser keep what tells it from strangers at its next sign-in.
+pub(crate) fn add_device(
+    response: &mut Response,
+    app: &App,
+    signed_in: &SignedIn,
+) -> Result<(), Problem> {
+    let (device, lifetime) = (signed_in.device.reveal(), signed_in.device_lifetime);
+    let line = app.cookies().set(Cookie::Device, device, lifetime, app.now());
+    add_token_cookie(response, line)
+}
+
 /// The account as the contract shows it after a sign-in, in this order of keys.
 #[derive(Serialize)]
 pub(crate) struct User<'a> {
     pub(crate) id: i64,
     pub(crate) username: &'a str,
-    pub(crate) email: std::borrow::Cow<'a, str>,
+    pub(crate) email: Cow<'a, str>,
     pub(crate) email_verified: bool,
 }
 
@@ -61,11 +85,7 @@ impl<'a> User<'a> {
         Self {
             id: account.number,
             username: account.username.as_deref().unwrap_or_default(),
-            // The contract's clients expect an address where there may be none.
-            email: match &account.email {
-                Some(email) => email.as_str().into(),
-                None => format!("{}@users.noreply.invalid", account.number).into(),
-            },
+            email: shown_email(account),
             email_verified: account.email_verified_at.is_some(),
         }
     }

@@ -62,13 +62,9 @@ pub(crate) fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
         user: User::of(&signed_in.account),
     };
     let mut response = answer::json(StatusCode::OK, &body);
-    let now = app.now();
-    for (cookie, token, lifetime) in [
-        (Cookie::Refresh, &started.refresh_cookie, started.refresh_lifetime),
-        (Cookie::Device, &signed_in.device, signed_in.device_lifetime),
-    ] {
-        let line = app.cookies().set(cookie, token.reveal(), lifetime, now);
-        answer::add_token_cookie(&mut response, line)?;
-    }
+    let (token, lifetime) = (started.refresh_cookie.reveal(), started.refresh_lifetime);
+    let line = app.cookies().set(Cookie::Refresh, token, lifetime, app.now());
+    answer::add_token_cookie(&mut response, line)?;
+    answer::add_device(&mut response, app, signed_in)?;
     Ok(response)
 }

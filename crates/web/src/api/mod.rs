@@ -8,6 +8,7 @@ pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
+pub(crate) mod otp;
 pub(crate) mod password;
 pub(crate) mod profile;
 pub(crate) mod refresh;

@@ -2,12 +2,13 @@
 //! from elsewhere.
 //!
 //! Opening a link does nothing for anybody: it puts the link's token into a short-lived cookie,
-//! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts. No
-//! page ever opens a session.
+//! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts, and
+//! only the link of a sign-in code opens a session, in the browser that asked for it.
 
 pub(crate) mod address;
 pub(crate) mod reference;
 pub(crate) mod reset;
+pub(crate) mod sign_in;
 pub(crate) mod verify;
 
 use std::borrow::Cow;

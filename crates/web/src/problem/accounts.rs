@@ -46,6 +46,9 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::Unreadable(_)
         | Problem::TooLarge
         | Problem::NoPicture
+        | Problem::OtherBrowser
+        | Problem::InvalidCode
+        | Problem::CodesThrottled { .. }
         | Problem::Throttled { .. }
         | Problem::Unavailable { .. }
         | Problem::Internal => (status, json!({ "detail": sentence })),

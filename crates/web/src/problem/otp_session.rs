@@ -42,6 +42,9 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::TooLarge
         | Problem::NoPicture
         | Problem::InvalidLink
+        | Problem::OtherBrowser
+        | Problem::InvalidCode
+        | Problem::CodesThrottled { .. }
         | Problem::NoRefreshToken
         | Problem::RefreshRefused(_)
         | Problem::Throttled { .. }

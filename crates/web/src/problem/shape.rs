@@ -34,6 +34,13 @@ impl Problem {
         match self {
             Self::Fields(errors) => json!(errors),
             Self::NoPicture => json!({ "error": sentence }),
+            Self::InvalidCode => json!({ "success": false, "error": sentence }),
+            Self::CodesThrottled { seconds, code } => json!({
+                "success": false,
+                "error": sentence,
+                "error_code": code,
+                "retry_after": seconds,
+            }),
             Self::InvalidCredentials | Self::NoData | Self::NotADictionary(_) => {
                 json!({ "non_field_errors": [sentence] })
             }

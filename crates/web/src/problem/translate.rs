@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use ironlatch_core::error::InternalError;
+use ironlatch_core::messages::SmsRefusal;
 use ironlatch_core::profiles::{AvatarError, ProfileError};
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{
-    AddressError, FactorError, LinkError, OwnerError, SecondFactorError, SignInError, SignUpError,
+    AddressError, CodeRequestError, FactorError, LinkError, OwnerError, SecondFactorError,
+    SignInError, SignUpError,
 };
 use ironlatch_core::sources::ReportError;
-use ironlatch_core::time::Timestamp;
+use ironlatch_core::time::{Timestamp, hours};
 use ironlatch_core::tokens::TokenError;
 
 use super::{FieldErrors, Problem};
@@ -49,6 +51,35 @@ impl Explain for SignInError {
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+/// What a failed sign-in with a code answers: wrong, expired, used and never sent alike.
+pub(crate) fn of_code(error: SignInError, now: Timestamp) -> Problem {
+    match error {
+        SignInError::WrongCredentials => Problem::InvalidCode,
+        SignInError::TooManyAttempts { retry_at } => {
+            let seconds = whole_seconds(retry_at.since(now));
+            Problem::CodesThrottled { seconds, code: "rate_limited" }
+        }
+        other => other.explain(now),
+    }
+}
+
+impl Explain for CodeRequestError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::TooManyAttempts { retry_at } => {
+                let seconds = whole_seconds(retry_at.since(now));
+                Problem::CodesThrottled { seconds, code: "hourly_limit" }
+            }
+            Self::NoSms(SmsRefusal::NotConfigured | SmsRefusal::CountryNotAllowed) => {
+                field("identifier", "No SMS can be sent to this number.")
+            }
+            Self::NoSms(SmsRefusal::Internal(cause)) | Self::Internal(cause) => cause.into(),
+            // Stopped, or the day's budget is spent: an operator or midnight ends it.
+            Self::NoSms(SmsRefusal::Stopped | SmsRefusal::BudgetSpent) => busy(hours(1)),
         }
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::Unreadable(_)
         | Problem::TooLarge
         | Problem::NoPicture
+        | Problem::OtherBrowser
+        | Problem::InvalidCode
+        | Problem::CodesThrottled { .. }
         | Problem::InvalidChallenge
         | Problem::NotEnrolled
         | Problem::NothingPending

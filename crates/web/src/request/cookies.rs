@@ -40,6 +40,10 @@ pub(crate) enum Cookie {
     ConfirmLink,
     /// The token of a link that takes a change of address back, likewise.
     UndoLink,
+    /// The token of a code's link, likewise.
+    SignInLink,
+    /// Marks the browser in which somebody asked for a code: its link works there alone.
+    CodeFlow,
 }
 
 /// The names, which depend on whether the public URL is `https`: browsers take the prefix
@@ -76,6 +80,10 @@ impl CookieNames {
             (Cookie::ConfirmLink, false) => "ironlatch_link_confirm",
             (Cookie::UndoLink, true) => "__Host-ironlatch_link_undo",
             (Cookie::UndoLink, false) => "ironlatch_link_undo",
+            (Cookie::SignInLink, true) => "__Host-ironlatch_link_sign_in",
+            (Cookie::SignInLink, false) => "ironlatch_link_sign_in",
+            (Cookie::CodeFlow, true) => "__Host-ironlatch_code_flow",
+            (Cookie::CodeFlow, false) => "ironlatch_code_flow",
         }
     }
 
@@ -171,6 +179,12 @@ impl CookieNames {
             (Cookie::ConfirmLink, false) => "ironlatch_link_confirm=; Max-Age=0; Path=/",
             (Cookie::UndoLink, true) => "__Host-ironlatch_link_undo=; Max-Age=0; Path=/; Secure",
             (Cookie::UndoLink, false) => "ironlatch_link_undo=; Max-Age=0; Path=/",
+            (Cookie::SignInLink, true) => {
+                "__Host-ironlatch_link_sign_in=; Max-Age=0; Path=/; Secure"
+            }
+            (Cookie::SignInLink, false) => "ironlatch_link_sign_in=; Max-Age=0; Path=/",
+            (Cookie::CodeFlow, true) => "__Host-ironlatch_code_flow=; Max-Age=0; Path=/; Secure",
+            (Cookie::CodeFlow, false) => "ironlatch_code_flow=; Max-Age=0; Path=/",
         })
     }
 }

@@ -6,6 +6,7 @@ mod address;
 mod api;
 mod cross_site;
 mod doors;
+mod otp;
 mod pages;
 mod profile;
 mod sources;

@@ -1,0 +1,239 @@
+//! Asking for a code to sign in with. No account is made here: whoever types any address or
+//! number gets the same answer after the same work, and only the code makes an account.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::store::Candidate;
+use super::{Arrival, SignIn};
+use crate::accounts::Contact;
+use crate::database::{Batch, WriteError};
+use crate::error::InternalError;
+use crate::limits::{CodeRefusal, MailKind, SmsLimitError, TooMany};
+use crate::messages::{Message, SmsRefusal};
+use crate::one_time_codes::{CodeFor, Purpose, Sent};
+use crate::ports::Token;
+use crate::sessions::Door;
+use crate::time::{Timestamp, hours};
+
+/// A code is on its way.
+#[derive(Debug, Clone)]
+pub struct CodeRequested {
+    /// Cookie by which the link's page knows the browser that asked.
+    pub browser: Token,
+    /// How long that cookie may be kept: as long as the link lives.
+    pub browser_lifetime: Duration,
+}
+
+/// Why no code is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeRequestError {
+    /// Too many requests of this network, or for this address or number.
+    #[error("too many requests, try again at {retry_at:?}")]
+    TooManyAttempts {
+        /// When trying again makes sense.
+        retry_at: Timestamp,
+    },
+    /// No SMS goes to this number now, whoever asks.
+    #[error(transparent)]
+    NoSms(SmsRefusal),
+    /// Something of ours failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+impl SignIn<'_> {
+    /// Sends a code to an address or a number; to an address with a link, which works in the
+    /// asking browser alone (`browser`: the cookie of an earlier request, if there is one).
+    ///
+    /// Over the limits a live code stays valid and is sent once more, so that strangers can
+    /// neither deny nor cancel anybody's code.
+    pub async fn request_code(
+        &self,
+        contact: &Contact,
+        browser: Option<Token>,
+        arrival: &Arrival,
+    ) -> Result<CodeRequested, CodeRequestError> {
+        let network = arrival.client.network();
+        let browser = browser.unwrap_or_else(|| self.auth.random().token());
+        let requested = CodeRequested { browser, browser_lifetime: Purpose::SignIn.lifetime() };
+        if let Contact::Phone(phone) = contact {
+            self.auth.limits().admit_sms(network, phone.key()).await?;
+        }
+        let admitted = self.auth.limits().admit_code(MailKind::SignInCode, network, contact.key());
+        let refusal = match admitted {
+            Ok(()) if self.send_new_code(contact, &requested.browser, arrival).await? => {
+                return Ok(requested);
+            }
+            Ok(()) => TooMany { retry_at: self.auth.clock().now().plus(hours(1)) },
+            Err(CodeRefusal::Identifier(refusal)) => refusal,
+            Err(CodeRefusal::Network(refusal)) => return Err(refusal.into()),
+        };
+        if self.send_live_code(contact, arrival).await? {
+            return Ok(requested);
+        }
+        Err(refusal.into())
+    }
+
+    /// Sends a new code; `false` when too many were sent to this address or number.
+    async fn send_new_code(
+        &self,
+        contact: &Contact,
+        browser: &Token,
+        arrival: &Arrival,
+    ) -> Result<bool, InternalError> {
+        let now = self.auth.clock().now();
+        let network = arrival.client.network();
+        let found = self.find(&contact.clone().into(), &arrival.client).await?;
+        let sources = self.auth.sources();
+        let source = sources.of_hint(&arrival.source, arrival.door);
+        let details = Details {
+            typed: contact.as_typed().to_owned(),
+            door: arrival.door,
+            source_url: source.as_ref().map(|source| source.url().to_owned()),
+        };
+        let code = self.auth.one_time_codes().new_code(
+            &CodeFor {
+                purpose: Purpose::SignIn,
+                account: found.as_ref().map(|found| found.id),
+                target_key: contact.key(),
+                network,
+                link_for: matches!(contact, Contact::Email(_)).then_some(browser),
+                details: &details.to_text()?,
+            },
+            now,
+        )?;
+        let mut batch = Batch::new();
+        batch.add(self.auth.limits().count_mail(MailKind::SignInCode, contact.key(), now));
+        batch.append(code.batch);
+        let to = SendTo { contact, owners: found.as_ref() };
+        batch.append(self.code_message(to, &code.sent, arrival.door, now)?);
+        // The same statements whether or not anybody has an account, so that the time they take
+        // tells nothing; the audit begins where the code is used (attacks B05, H10).
+        batch.extend(sources.count_requested(source.as_ref(), network, found.is_none(), now));
+        self.sent(batch).await
+    }
+
+    /// Sends a live code again; `false` when there is none, or it was sent again already.
+    async fn send_live_code(
+        &self,
+        contact: &Contact,
+        arrival: &Arrival,
+    ) -> Result<bool, InternalError> {
+        let now = self.auth.clock().now();
+        let codes = self.auth.one_time_codes();
+        let network = arrival.client.network();
+        let live = codes.live_code(Purpose::SignIn, contact.key(), network, now).await?;
+        let Some(live) = live else { return Ok(false) };
+        let found = self.find(&contact.clone().into(), &arrival.client).await?;
+        let (sent, allowed) = codes.send_again(&live, now)?;
+        let mut batch = Batch::from(allowed);
+        let to = SendTo { contact, owners: found.as_ref() };
+        batch.append(self.code_message(to, &sent, arrival.door, now)?);
+        self.sent(batch).await
+    }
+
+    async fn sent(&self, batch: Batch) -> Result<bool, InternalError> {
+        match self.auth.database().write(batch).await {
+            Ok(_) => {
+                self.auth.messages().wake();
+                Ok(true)
+            }
+            Err(WriteError::Conflict { .. }) => Ok(false),
+            Err(WriteError::Internal(cause)) => Err(cause),
+        }
+    }
+
+    /// The mail or SMS with a code, and what counts an SMS.
+    fn code_message(
+        &self,
+        to: SendTo<'_>,
+        sent: &Sent,
+        door: Door,
+        now: Timestamp,
+    ) -> Result<Batch, InternalError> {
+        let link = sent.link.as_ref().map(|token| self.sign_in_link(token, door));
+        let message = Message::SignInCode { code: sent.code.reveal().to_owned(), link };
+        let messages = self.auth.messages();
+        let mut batch = Batch::new();
+        match to.contact {
+            Contact::Email(email) => {
+                // To the address as its owner typed it: what the asker typed may be another
+                // mailbox.
+                let owners = to.owners.and_then(|found| found.email.as_deref());
+                let address = owners.unwrap_or_else(|| email.as_typed());
+                batch.add(messages.queue(address, &message, now, sent.expires_at)?);
+            }
+            Contact::Phone(phone) => {
+                batch.extend(self.auth.limits().count_sms(phone.key(), now));
+                batch.add(messages.queue_sms(phone.key(), &message, now, sent.expires_at)?);
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Where a code goes.
+#[derive(Clone, Copy)]
+struct SendTo<'a> {
+    contact: &'a Contact,
+    /// The account that has it.
+    owners: Option<&'a Candidate>,
+}
+
+/// What the proof needs to know again.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Details {
+    /// The address as it was typed.
+    pub(super) typed: String,
+    /// The door that was asked at.
+    #[serde(with = "door_word")]
+    pub(super) door: Door,
+    /// Where the asker came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source_url: Option<String>,
+}
+
+impl Details {
+    pub(super) fn to_text(&self) -> Result<String, InternalError> {
+        serde_json::to_string(self).map_err(InternalError::fault)
+    }
+
+    pub(super) fn of_text(text: &str) -> Result<Self, InternalError> {
+        serde_json::from_str(text).map_err(InternalError::fault)
+    }
+}
+
+/// Doors as their stored words.
+mod door_word {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::sessions::Door;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(door: &Door, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(door.word())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Door, D::Error> {
+        let word = String::deserialize(from)?;
+        Door::of_word(&word).ok_or_else(|| de::Error::custom("an unknown door"))
+    }
+}
+
+impl From<TooMany> for CodeRequestError {
+    fn from(refused: TooMany) -> Self {
+        Self::TooManyAttempts { retry_at: refused.retry_at }
+    }
+}
+
+impl From<SmsLimitError> for CodeRequestError {
+    fn from(error: SmsLimitError) -> Self {
+        match error {
+            SmsLimitError::TooMany(refused) => refused.into(),
+            SmsLimitError::Refused(SmsRefusal::Internal(cause)) => Self::Internal(cause),
+            SmsLimitError::Refused(refusal) => Self::NoSms(refusal),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Sign-in with a code sent by mail or SMS, or with the link in its mail.
+//!
+//! The code proves the address or number. Where nobody has an account with it, one is made; where
+//! one exists that nobody had proven, this is its first proof.
+
+use super::code_request::Details;
+use super::complete::Passed;
+use super::mails::whereabouts;
+use super::store::Candidate;
+use super::{Arrival, START_AGAIN, SignIn, SignInError, Step, Way};
+use crate::accounts::{self, Contact, NewRow};
+use crate::audit::{Entry, Event};
+use crate::database::Batch;
+use crate::error::InternalError;
+use crate::ids::AccountId;
+use crate::one_time_codes::{CodeLink, Guess, Purpose};
+use crate::ports::Token;
+use crate::profiles;
+use crate::sources::SourceHint;
+use crate::time::Timestamp;
+
+/// How often a sign-in whose account changed under it looks again: its code is not to blame.
+const TRIES: usize = 3;
+
+/// Somebody types a code.
+#[derive(Debug, Clone)]
+pub struct CodeAttempt {
+    /// Where the code was sent.
+    pub contact: Contact,
+    /// The code as received.
+    pub code: Token,
+    /// How they come.
+    pub arrival: Arrival,
+}
+
+/// What the page of a code's link shows.
+#[derive(Debug, Clone)]
+pub enum LinkView {
+    /// One click signs in.
+    Ready {
+        /// The address, as it was typed.
+        address: String,
+    },
+    /// The link was asked for in another browser: the code works there.
+    OtherBrowser,
+}
+
+/// What a click on a code's link leads to.
+#[derive(Debug, Clone)]
+pub enum LinkStep {
+    /// The link was right.
+    Step(Step),
+    /// The link was asked for in another browser; nothing was used up.
+    OtherBrowser,
+}
+
+impl SignIn<'_> {
+    /// Checks a code and says what must happen next. Wrong, expired, used and never sent are
+    /// one answer.
+    pub async fn with_code(&self, attempt: CodeAttempt) -> Result<Step, SignInError> {
+        let client = &attempt.arrival.client;
+        let network = client.network();
+        let limits = self.auth.limits();
+        limits.admit_sign_in(network)?;
+        let found = self.find(&attempt.contact.clone().into(), client).await?;
+        let owner = found.as_ref().map(Candidate::device_owner);
+        let now = self.auth.clock().now();
+        let codes = self.auth.one_time_codes();
+        let purpose = Purpose::SignIn;
+        let live = codes.live_code(purpose, attempt.contact.key(), network, now).await?;
+        let is_asked_here = live.as_ref().is_some_and(|live| live.is_asked_in(network));
+        let subject = limits.code_subject(attempt.contact.key(), is_asked_here, owner, client);
+        let reserved = limits.reserve(subject).await?;
+        let guess = Guess { purpose, typed: &attempt.code, network };
+        let matched = codes.compare(live.as_ref(), guess, now).await?;
+        let Some(matched) = matched else {
+            tracing::info!(%network, "a sign-in with a code failed");
+            return Err(SignInError::WrongCredentials);
+        };
+        let arrival = match &live {
+            Some(live) => self.came_as_asked(attempt.arrival, &Details::of_text(&live.details)?),
+            None => attempt.arrival,
+        };
+        let mut used = Batch::from(codes.consume_matched(&matched, now));
+        used.add(codes.void_codes(purpose, attempt.contact.key()));
+        used.add(limits.give_back(reserved));
+        for _ in 0..TRIES {
+            match self.enter(Way::Code, &attempt.contact, &used, &arrival).await {
+                Err(SignInError::Busy { .. }) => {}
+                step => return step,
+            }
+        }
+        limits.take_back(reserved).await?;
+        Err(SignInError::Busy { retry_after: START_AGAIN })
+    }
+
+    /// What the page of a code's link shows; consumes nothing.
+    pub async fn look_at_code_link(
+        &self,
+        token: &str,
+        browser: Option<&Token>,
+    ) -> Result<LinkView, SignInError> {
+        let (link, details) = self.code_link(token).await?;
+        if !self.is_from_here(&link, browser) {
+            return Ok(LinkView::OtherBrowser);
+        }
+        Ok(LinkView::Ready { address: details.typed })
+    }
+
+    /// Signs in with the link in a code's mail, in the browser that asked for it (attack B13).
+    /// The door is the one that was asked at.
+    pub async fn with_link(
+        &self,
+        token: &str,
+        browser: Option<&Token>,
+        arrival: Arrival,
+    ) -> Result<LinkStep, SignInError> {
+        self.auth.limits().admit_sign_in(arrival.client.network())?;
+        for _ in 0..TRIES {
+            let (link, details) = self.code_link(token).await?;
+            if !self.is_from_here(&link, browser) {
+                return Ok(LinkStep::OtherBrowser);
+            }
+            let contact = Contact::of_typed(&details.typed);
+            let contact = contact.filter(|contact| contact.key() == link.target_key);
+            let contact = contact.ok_or(SignInError::WrongCredentials)?;
+            let now = self.auth.clock().now();
+            let codes = self.auth.one_time_codes();
+            let mut used = Batch::from(codes.consume_code_link(&link, now));
+            used.add(codes.void_codes(Purpose::SignIn, contact.key()));
+            let arrival = self.came_as_asked(arrival.clone().through(details.door), &details);
+            match self.enter(Way::Link, &contact, &used, &arrival).await {
+                Err(SignInError::Busy { .. }) => {}
+                step => return step.map(LinkStep::Step),
+            }
+        }
+        Err(SignInError::Busy { retry_after: START_AGAIN })
+    }
+
+    /// An unused code's row by its link.
+    async fn code_link(&self, token: &str) -> Result<(CodeLink, Details), SignInError> {
+        let now = self.auth.clock().now();
+        let codes = self.auth.one_time_codes();
+        let link = codes.find_code_link(Purpose::SignIn, token, now).await?;
+        let link = link.filter(|link| !link.is_used).ok_or(SignInError::WrongCredentials)?;
+        let details = Details::of_text(&link.details)?;
+        Ok((link, details))
+    }
+
+    /// Whoever proves says little of where they came from; what the asker said counts then.
+    fn came_as_asked(&self, arrival: Arrival, details: &Details) -> Arrival {
+        if self.auth.sources().of_hint(&arrival.source, arrival.door).is_some() {
+            return arrival;
+        }
+        let source_url = details.source_url.clone();
+        Arrival { source: SourceHint { source_url, ..SourceHint::default() }, ..arrival }
+    }
+
+    fn is_from_here(&self, link: &CodeLink, browser: Option<&Token>) -> bool {
+        let codes = self.auth.one_time_codes();
+        browser.is_some_and(|browser| codes.is_codes_browser(link, browser))
+    }
+
+    /// Lets the owner of a proven address or number in, as its account is now; `used` uses the
+    /// proof up. [`SignInError::Busy`] when the account changed, or was made, meanwhile.
+    async fn enter(
+        &self,
+        way: Way,
+        contact: &Contact,
+        used: &Batch,
+        arrival: &Arrival,
+    ) -> Result<Step, SignInError> {
+        let now = self.auth.clock().now();
+        let found = self.find(&contact.clone().into(), &arrival.client).await?;
+        let methods = vec![match contact {
+            Contact::Email(_) => "email",
+            Contact::Phone(_) => "sms",
+        }];
+        let passed = match found {
+            None => self.newcomer(way, methods, (contact, used), arrival)?,
+            Some(found) if found.is_proven() => {
+                let mut batch = used.clone();
+                batch.add(mark_verified(&found, contact, now));
+                Passed::existing(way, found, methods, batch)
+            }
+            Some(mut found) => {
+                // The code has come out of the mailbox: its owner may be told.
+                found.proven_by(contact, now);
+                let mut batch = used.clone();
+                batch.append(self.emptied(&found, now)?);
+                batch.add(mark_verified(&found, contact, now));
+                found.has_second_factor = false;
+                found.password_changed_at = None;
+                Passed::existing(way, found, methods, batch).raising()
+            }
+        };
+        self.complete(passed, arrival).await
+    }
+
+    /// The account that a code makes, with its proven address or number.
+    fn newcomer(
+        &self,
+        way: Way,
+        methods: Vec<&'static str>,
+        (contact, used): (&Contact, &Batch),
+        arrival: &Arrival,
+    ) -> Result<Passed, InternalError> {
+        let now = self.auth.clock().now();
+        let id = AccountId::new(now, self.auth.random());
+        let found = Candidate::new(id, self.new_number(), contact, &arrival.client, now);
+        let typed = Some((contact.as_typed(), contact.key()));
+        let is_email = matches!(contact, Contact::Email(_));
+        let made = accounts::insert(&NewRow {
+            id,
+            number: found.number,
+            email: typed.filter(|_| is_email),
+            email_verified_at: is_email.then_some(now),
+            username: None,
+            phone: typed.filter(|_| !is_email),
+            phone_verified_at: (!is_email).then_some(now),
+            last_sign_in_at: Some(now),
+            role: self.auth.settings().default_role(arrival.door),
+            is_staff: false,
+            is_superuser: false,
+            created_at: now,
+            created_from: &whereabouts(&arrival.client),
+        });
+        let mut batch = used.clone();
+        let entry = Entry::new(Event::SignedUp).account(id).network(arrival.client.network());
+        batch.add(entry.statement(now, self.auth.random()));
+        batch.add(profiles::create(id, None, now));
+        batch.extend(self.welcome(&found, now)?);
+        Ok(Passed::existing(way, found, methods, batch).making(made))
+    }
+}
+
+/// The must-change statement that notes the proof of an address or number.
+fn mark_verified(
+    found: &Candidate,
+    contact: &Contact,
+    now: Timestamp,
+) -> crate::database::Statement {
+    match contact {
+        Contact::Email(email) => accounts::mark_email_verified(found.id, email.key(), now),
+        Contact::Phone(phone) => accounts::mark_phone_verified(found.id, phone.key(), now),
+    }
+}
