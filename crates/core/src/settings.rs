@@ -436,6 +436,17 @@ pub const RESET_LIFETIME: Duration = hours(1);
 /// Lifetime of the link that proves an account's new address.
 pub const EMAIL_CHANGE_LIFETIME: Duration = hours(1);
 
+/// Lifetime of a verification link of a door: one contract's lives ten minutes.
+#[must_use]
+pub const fn verification_lifetime(door: Door) -> Duration {
+    match door {
+        Door::Accounts => minutes(10),
+        Door::Api | Door::Codes | Door::Users | Door::OtpSession | Door::Cfg => {
+            VERIFICATION_LIFETIME
+        }
+    }
+}
+
 /// Lifetime of a reset link of a door: one contract's mail promises a day.
 #[must_use]
 pub const fn reset_lifetime(door: Door) -> Duration {

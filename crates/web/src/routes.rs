@@ -134,7 +134,16 @@ fn of_otp_session(map: Map) -> Map {
 #[rustfmt::skip]
 fn of_accounts(map: Map) -> Map {
     map.door(Dialect::Accounts)
-        .at("/accounts/protected", "Protected", GET, get(accounts::protected::show))
+        .at("/accounts/signup",                 "Signup",                 POST,   post(accounts::signup::submit))
+        .at("/accounts/verify-email",           "Verify Email",           GET,    get(accounts::verify_email::consume))
+        .at("/accounts/login",                  "Login",                  POST,   post(accounts::login::submit))
+        .at("/accounts/refresh",                "Refresh",                POST,   post(accounts::refresh::submit))
+        .at("/accounts/logout",                 "Logout",                 POST,   post(accounts::logout::submit))
+        .at("/accounts/protected",              "Protected",              GET,    get(accounts::protected::show))
+        .at("/accounts/password-reset",         "Password Reset",         POST,   post(accounts::password::forgot))
+        .at("/accounts/password-reset/confirm", "Password Reset Confirm", POST,   post(accounts::password::reset))
+        .at("/accounts/sessions",               "Sessions",               GET,    get(accounts::sessions::list))
+        .at("/accounts/sessions/{id}",          "Session",                DELETE, delete(accounts::sessions::end))
         .nothing_else_below("/accounts")
 }
 

@@ -24,7 +24,9 @@ impl SignIn<'_> {
             Door::Users => settings.public_url.trim_end_matches('/'),
             door => settings.pages_url(door),
         };
-        format!("{pages}/verify-email?token={}", token.reveal())
+        // Its front end is promised a path with a slash; our page has both.
+        let slash = if matches!(door, Door::Accounts) { "/" } else { "" };
+        format!("{pages}/verify-email{slash}?token={}", token.reveal())
     }
 
     /// The page on which somebody asks for a reset mail.

@@ -16,6 +16,7 @@ use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
 use crate::profiles::{self, FullName};
 use crate::sessions::Door;
+use crate::settings::{VERIFICATION_LIFETIME, verification_lifetime};
 use crate::time::Timestamp;
 
 /// Largest account number plus one: what a JavaScript number holds exactly.
@@ -207,7 +208,7 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         let id = AccountId::new(now, self.auth.random());
         let browser = self.auth.random().token();
-        let link = self.auth.one_time_codes().new_link(
+        let link = self.auth.one_time_codes().new_link_until(
             &LinkFor {
                 purpose: Purpose::VerifyEmail,
                 account: id,
@@ -216,6 +217,7 @@ impl SignIn<'_> {
                 details: None,
             },
             now,
+            now.plus(verification_lifetime(wish.arrival.door)),
         );
         let mut batch = Batch::new();
         batch.add(accounts::insert(&NewRow {
@@ -250,7 +252,7 @@ impl SignIn<'_> {
         }
         messages.wake();
         let shown = self.auth.settings().development.then_some(link.token);
-        Ok(Some(self.answer(shown, browser)))
+        Ok(Some(self.answer(shown, browser, wish.arrival.door)))
     }
 
     /// Neutral sign-up with a taken address: the owner is told, the caller sees no difference. The
@@ -260,7 +262,7 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         let page = self.reset_page(wish.arrival.door);
         let mail = Message::AlreadyRegistered { reset_link_page: page };
-        let lifetime = Purpose::VerifyEmail.lifetime();
+        let lifetime = VERIFICATION_LIFETIME;
         let messages = self.auth.messages();
         let mut batch = Batch::new();
         let kind = MailKind::AlreadyRegistered;
@@ -274,7 +276,7 @@ impl SignIn<'_> {
         }
         self.keep_name(wish, now).await?;
         messages.wake();
-        Ok(self.answer(None, self.auth.random().token()))
+        Ok(self.answer(None, self.auth.random().token(), wish.arrival.door))
     }
 
     /// An account that has a name and nothing else; nobody can sign in to it.
@@ -301,12 +303,12 @@ impl SignIn<'_> {
         }
     }
 
-    fn answer(&self, real_token: Option<Token>, browser: Token) -> SignedUp {
+    fn answer(&self, real_token: Option<Token>, browser: Token, door: Door) -> SignedUp {
         let decoy = || uuid::Builder::from_random_bytes(self.auth.random().bytes()).into_uuid();
         SignedUp {
             shown_token: real_token.unwrap_or_else(|| Token::new(decoy().to_string())),
             browser,
-            browser_lifetime: Purpose::VerifyEmail.lifetime(),
+            browser_lifetime: verification_lifetime(door),
         }
     }
 

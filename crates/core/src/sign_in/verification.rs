@@ -15,6 +15,7 @@ use crate::messages::Message;
 use crate::one_time_codes::{Link, LinkFor, Purpose};
 use crate::ports::Token;
 use crate::sessions::Door;
+use crate::settings::verification_lifetime;
 use crate::time::{Timestamp, days, minutes};
 
 /// A link used this recently still answers "verified", for mail scanners and double clicks that
@@ -117,7 +118,7 @@ impl SignIn<'_> {
         let mut batch = Batch::new();
         batch.add(limits.count_mail(MailKind::Verification, email.key(), now));
         if let Some(found) = waiting {
-            let link = self.auth.one_time_codes().new_link(
+            let link = self.auth.one_time_codes().new_link_until(
                 &LinkFor {
                     purpose: Purpose::VerifyEmail,
                     account: found.id,
@@ -126,6 +127,7 @@ impl SignIn<'_> {
                     details: None,
                 },
                 now,
+                now.plus(verification_lifetime(door)),
             );
             let mail = Message::VerifyEmail { link: self.verification_link(&link.token, door) };
             let to = found.email.as_deref().unwrap_or(email.as_typed());

@@ -81,7 +81,7 @@ pub(crate) async fn end_others(
 }
 
 /// A moment as JSON carries it, to the second.
-pub(super) fn rfc_3339(moment: Timestamp) -> String {
+pub(crate) fn rfc_3339(moment: Timestamp) -> String {
     let date = OffsetDateTime::from_unix_timestamp(moment.seconds()).ok();
     date.and_then(|date| date.format(&Rfc3339).ok()).unwrap_or_default()
 }

@@ -31,7 +31,7 @@ pub(crate) async fn consume(
 ) -> ApiResult {
     // HEAD is a question about an answer, never the act.
     if method == Method::HEAD || !names_json(&headers) {
-        return Ok(to_the_page(&uri));
+        return Ok(to_the_page(&uri, 2));
     }
     let token = token_in(&uri).ok_or(Problem::InvalidLink)?;
     let sign_in = app.auth().sign_in();
@@ -58,9 +58,11 @@ pub(crate) async fn resend(
     Ok(answer::detail("If this address waits to be confirmed, a mail is on its way."))
 }
 
-/// A 303 to the page, relative, so that it holds under any prefix and behind any proxy.
-fn to_the_page(uri: &Uri) -> Response {
-    let up = if uri.path().ends_with('/') { "../../../" } else { "../../" };
+/// A 303 from so many folders below the pages to the page, relative, so that it holds under any
+/// prefix and behind any proxy.
+pub(crate) fn to_the_page(uri: &Uri, folders: usize) -> Response {
+    let slash = usize::from(uri.path().ends_with('/'));
+    let up = "../".repeat(folders + slash);
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     let location = HeaderValue::try_from(format!("{up}verify-email{query}"));
     let mut response = Response::default();

@@ -17,17 +17,19 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         }
         Problem::InvalidCredentials => unauthorized("Invalid credentials."),
         Problem::NotVerified => unauthorized("Email not verified."),
-        Problem::UserInactive | Problem::NoActiveAccount => unauthorized("User is inactive."),
+        Problem::NoActiveAccount => unauthorized("User is inactive."),
         Problem::InvalidLink => (status, in_short("Invalid or expired token.")),
         Problem::NoRefreshToken => (status, in_short("Refresh token required")),
-        // Of a session that is over its client hears something else than of a forged token.
-        Problem::RefreshRefused("Token is blacklisted") => unauthorized("Invalid session"),
-        Problem::RefreshRefused(_) => unauthorized("Invalid token"),
+        // The original looked for the token's session first: only of a token whose session it
+        // knew, and whose time had passed, did it say that the token is at fault.
+        Problem::RefreshRefused("Token is expired") => unauthorized("Invalid token"),
+        Problem::RefreshRefused(_) => unauthorized("Invalid session"),
         Problem::NotAuthenticated
         | Problem::BadAuthorizationHeader
         | Problem::TokenInvalid
         | Problem::TokenExpired
         | Problem::TokenWrongType
+        | Problem::UserInactive
         | Problem::UserNotFound => (status, problem.contract_body()),
         Problem::SecondFactorRequired(_)
         | Problem::InvalidChallenge
