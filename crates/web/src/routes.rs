@@ -9,8 +9,8 @@ use ironlatch_core::sessions::Door;
 use serde_json::json;
 
 use crate::api::{
-    account, address, answer, avatar, jwks, login, logout, me, otp, password, profile, refresh,
-    register, second_factor, sessions, sources, verify_email,
+    account, address, answer, avatar, jwks, login, logout, me, otp, password, profile,
+    reauthenticate, refresh, register, second_factor, sessions, sources, verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, cfg, otp_session, users};
@@ -56,6 +56,7 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/2fa/totp",            "Authenticator App",   SET, post(second_factor::begin).delete(second_factor::remove))
         .api("/api/auth/2fa/totp/confirm",    "Confirm Authenticator App", POST, post(second_factor::confirm))
         .api("/api/auth/2fa/recovery-codes",  "Recovery Codes",      POST,   post(second_factor::replace_recovery_codes))
+        .api("/api/auth/reauthenticate",      "Reauthenticate",      POST,   post(reauthenticate::submit))
         .api("/api/auth/token/refresh",       "Refresh",             POST,   post(refresh::submit))
         .api("/api/auth/otp/request",         "OTP Request",         POST,   post(otp::request))
         .api("/api/auth/otp/verify",          "OTP Verify",          POST,   post(otp::verify))

@@ -33,9 +33,11 @@ pub use complete::{SignedIn, Step, Way};
 pub use enrolment::{Confirmation, FactorError};
 pub use owner::OwnerError;
 pub use recovery::ResetFacts;
-pub use second_factor::{Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError};
+pub use second_factor::{
+    Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError, SecondProof,
+};
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
-pub use step_up::RECENT;
+pub use step_up::{Anew, AnewError, RECENT};
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_code::{CodeAttempt, LinkStep, LinkView};
 pub use with_password::{PasswordAttempt, SignInError};

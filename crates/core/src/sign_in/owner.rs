@@ -170,10 +170,20 @@ impl SignIn<'_> {
             return Ok(None);
         }
         let password = current.ok_or(OwnerError::PasswordMissing)?;
-        let identifier = account.email_key.clone().unwrap_or_else(|| account.id.to_string());
-        self.auth.passwords().admit(client.network()).map_err(SignInError::from)?;
-        let right = self.check_password(Some(account), &identifier, password, client).await?;
+        let right = self.prove_password(account, password, client).await?;
         right.map(Some).ok_or(OwnerError::WrongPassword)
+    }
+
+    /// Compares the password of somebody signed in, counted like a sign-in's.
+    pub(super) async fn prove_password(
+        &self,
+        account: &Candidate,
+        password: &Token,
+        client: &Client,
+    ) -> Result<Option<Compared>, SignInError> {
+        let identifier = account.email_key.clone().unwrap_or_else(|| account.id.to_string());
+        self.auth.passwords().admit(client.network())?;
+        self.check_password(Some(account), &identifier, password, client).await
     }
 
     /// Writes an act after a right password; one that is overtaken does not count as a failure.

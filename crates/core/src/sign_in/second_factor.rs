@@ -64,6 +64,15 @@ pub struct Challenge {
     pub lifetime: Duration,
 }
 
+/// A code of the second step, and what it is a code of.
+#[derive(Debug, Clone)]
+pub struct SecondProof {
+    /// What the code is.
+    pub method: SecondFactor,
+    /// The code as received.
+    pub code: Token,
+}
+
 /// An answer to a challenge.
 #[derive(Debug, Clone)]
 pub struct SecondFactorAttempt {
@@ -165,23 +174,9 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         self.auth.limits().admit_sign_in(attempt.arrival.client.network())?;
         let (challenge, found) = self.open_challenge(&attempt.challenge, now).await?;
-        let limits = self.auth.limits();
-        let subject = match attempt.method {
-            SecondFactor::Totp => limits.second_factor_subject(found.id),
-            SecondFactor::RecoveryCode => limits.recovery_code_subject(found.id),
-        };
-        limits.reserve(subject).await?;
-        let Some(used) = self.used(found.id, attempt.method, &attempt.code, now).await? else {
-            let network = attempt.arrival.client.network();
-            tracing::info!(account = %found.id, %network, "a second step failed");
-            return Err(SecondFactorError::WrongCode);
-        };
-        let mut batch = Batch::from(used);
+        let answer = SecondProof { method: attempt.method, code: attempt.code };
+        let mut batch = self.check_second(&found, &answer, &attempt.arrival.client, now).await?;
         batch.add(store::consume_challenge(challenge.id, now));
-        batch.extend(limits.forgive_second_factor(found.id));
-        if attempt.method == SecondFactor::RecoveryCode {
-            batch.append(self.recovery_code_used(&found, &attempt.arrival.client, now).await?);
-        }
         let methods = amr(&challenge.methods);
         let passed = Passed::existing(Way::of_methods(&methods), found, methods, batch)
             .second_step(challenge.proven_at);
@@ -213,16 +208,43 @@ impl SignIn<'_> {
         Ok((challenge, account.ok_or(SecondFactorError::InvalidChallenge)?))
     }
 
+    /// Counts the answer as failed, then compares it. What is right gives a batch that begins
+    /// with the must-change statement that uses the code up.
+    pub(super) async fn check_second(
+        &self,
+        found: &Candidate,
+        answer: &SecondProof,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<Batch, SecondFactorError> {
+        let limits = self.auth.limits();
+        let subject = match answer.method {
+            SecondFactor::Totp => limits.second_factor_subject(found.id),
+            SecondFactor::RecoveryCode => limits.recovery_code_subject(found.id),
+        };
+        limits.reserve(subject).await?;
+        let Some(used) = self.used(found.id, answer, now).await? else {
+            tracing::info!(account = %found.id, network = %client.network(), "a second step failed");
+            return Err(SecondFactorError::WrongCode);
+        };
+        let mut batch = Batch::from(used);
+        batch.extend(limits.forgive_second_factor(found.id));
+        if answer.method == SecondFactor::RecoveryCode {
+            batch.append(self.recovery_code_used(found, client, now).await?);
+        }
+        Ok(batch)
+    }
+
     /// The must-change statement that uses a code up: of many at once, one succeeds. `None` when
     /// the code is wrong.
     async fn used(
         &self,
         account: AccountId,
-        method: SecondFactor,
-        code: &Token,
+        answer: &SecondProof,
         now: Timestamp,
     ) -> Result<Option<Statement>, InternalError> {
-        match method {
+        let code = &answer.code;
+        match answer.method {
             SecondFactor::Totp => self.auth.totp().use_code(account, code, now).await,
             SecondFactor::RecoveryCode => {
                 self.auth.recovery_codes().use_code(account, code, now).await
@@ -261,7 +283,7 @@ impl SignIn<'_> {
 }
 
 /// `amr` of both steps (RFC 8176): what the first one was, a one-time password, several factors.
-fn amr(first_step: &[String]) -> Vec<&'static str> {
+pub(super) fn amr(first_step: &[String]) -> Vec<&'static str> {
     let known = ["pwd", "email", "sms"];
     let first = known.into_iter().filter(|method| first_step.iter().any(|one| one == method));
     first.chain(["otp", "mfa"]).collect()

@@ -11,6 +11,7 @@ pub(crate) mod me;
 pub(crate) mod otp;
 pub(crate) mod password;
 pub(crate) mod profile;
+pub(crate) mod reauthenticate;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod second_factor;

@@ -8,8 +8,8 @@ use ironlatch_core::messages::SmsRefusal;
 use ironlatch_core::profiles::{AvatarError, ProfileError};
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{
-    AddressError, CodeRequestError, FactorError, LinkError, OwnerError, SecondFactorError,
-    SignInError, SignUpError,
+    AddressError, AnewError, CodeRequestError, FactorError, LinkError, OwnerError,
+    SecondFactorError, SignInError, SignUpError,
 };
 use ironlatch_core::sources::ReportError;
 use ironlatch_core::time::{Timestamp, hours};
@@ -200,6 +200,26 @@ impl Explain for FactorError {
             Self::NothingPending => Problem::NothingPending,
             Self::WrongCode => field("code", "The code is not right."),
             Self::ProveAgain => Problem::ReauthenticationRequired,
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for AnewError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            Self::WrongPassword => field("current_password", "The password is not right."),
+            Self::PasswordMissing => field("current_password", "This field is required."),
+            Self::WrongCode => field("code", "The code is not right."),
+            Self::CodeMissing => {
+                let mut errors = FieldErrors::new();
+                errors.add("method", "This field is required.".into());
+                errors.add("code", "This field is required.".into());
+                Problem::Fields(errors)
+            }
+            Self::NoPassword => Problem::ReauthenticationRequired,
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),

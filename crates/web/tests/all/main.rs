@@ -9,6 +9,7 @@ mod doors;
 mod otp;
 mod pages;
 mod profile;
+mod second_factor;
 mod sources;
 
 use ironlatch_testkit::{TestServer, each_auth};

@@ -1,6 +1,8 @@
 //! The second step: codes of the app, recovery codes, challenges, and how often.
 
-use ironlatch_core::sign_in::{Challenge, SecondFactor, SecondFactorError};
+use ironlatch_core::sign_in::{
+    Anew, AnewError, Challenge, SecondFactor, SecondFactorError, SecondProof,
+};
 use ironlatch_testkit::Enrolled;
 
 use super::*;
@@ -286,6 +288,69 @@ async fn old_challenges_are_swept() {
         test.clock.advance(minutes(5));
         test.challenge(ADA, PASSWORD).await;
         assert_eq!(test.auth.sign_in().sweep_challenges(100).await.unwrap(), 1);
+    })
+    .await;
+}
+
+async fn anew(
+    test: &TestAuth,
+    signed_in: &SignedIn,
+    password: &str,
+    second: Option<SecondProof>,
+) -> Result<SignedIn, AnewError> {
+    let present = test.auth.sessions().check(signed_in.started.access.reveal()).await.unwrap();
+    let arrival = Arrival::new(test.stranger());
+    let proof = Anew { password: Some(secret(password)), second, arrival };
+    test.auth.sign_in().prove_anew(&present, proof).await
+}
+
+#[tokio::test]
+async fn a_proof_anew_takes_the_place_of_the_session_and_is_as_strong_as_what_is_enrolled() {
+    each_auth(async |test| {
+        test.verified_account(ADA).await;
+        let weak = test.sign_in(ADA, PASSWORD).await;
+        let enrolled = test.enrol_in(&weak).await;
+        test.clock.advance(minutes(10));
+        let code = |code: Token| Some(SecondProof { method: SecondFactor::Totp, code });
+        let without = anew(&test, &weak, PASSWORD, None).await;
+        assert!(matches!(without, Err(AnewError::CodeMissing)), "D09: {without:?}");
+        let right = code(enrolled.code(test.now()));
+        let proven = anew(&test, &weak, PASSWORD, right.clone()).await.unwrap();
+        assert_eq!(amr(&proven, &test), ["pwd", "otp", "mfa"]);
+        let claims = test.auth.tokens().read_access(proven.started.access.reveal(), test.now());
+        assert_eq!(claims.unwrap().auth_time, test.now().seconds());
+        assert!(!works(&test, &weak).await, "the old session ends");
+        let again = anew(&test, &proven, PASSWORD, right).await;
+        assert!(again.is_err() && works(&test, &proven).await, "B23: {again:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn guesses_at_a_proof_anew_count_with_those_at_signing_in() {
+    each_auth(async |test| {
+        let enrolled = enrolled(&test).await;
+        let mine = test.sign_in_strongly(ADA, PASSWORD, &enrolled).await;
+        test.clock.advance(seconds(30));
+        for _ in 0..5 {
+            let wrong = SecondProof { method: SecondFactor::Totp, code: secret("000000") };
+            let wrong = anew(&test, &mine, PASSWORD, Some(wrong)).await;
+            assert!(matches!(wrong, Err(AnewError::WrongCode)), "{wrong:?}");
+        }
+        let challenge = test.challenge(ADA, PASSWORD).await;
+        let blocked = with_app(&test, &challenge, &enrolled.code(test.now())).await;
+        assert!(matches!(blocked, Err(SecondFactorError::TooManyAttempts { .. })), "B25");
+
+        // Wrong codes behind a right password are no wrong passwords, wrong passwords are.
+        test.clock.advance(minutes(10));
+        let code =
+            Some(SecondProof { method: SecondFactor::Totp, code: enrolled.code(test.now()) });
+        for _ in 0..5 {
+            let wrong = anew(&test, &mine, "not the one", code.clone()).await;
+            assert!(matches!(wrong, Err(AnewError::WrongPassword)), "{wrong:?}");
+        }
+        let blocked = anew(&test, &mine, PASSWORD, code).await;
+        assert!(matches!(blocked, Err(AnewError::TooManyAttempts { .. })), "{blocked:?}");
     })
     .await;
 }
