@@ -3,6 +3,7 @@
 mod address_change;
 mod first_proof;
 mod limits;
+mod matrix;
 mod owner;
 mod second_factor;
 mod sign_up;
