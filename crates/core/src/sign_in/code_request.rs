@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::store::Candidate;
 use super::{Arrival, SignIn};
 use crate::accounts::Contact;
+use crate::client::Network;
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::limits::{CodeRefusal, MailKind, SmsLimitError, TooMany};
@@ -88,6 +89,10 @@ impl SignIn<'_> {
         let found = self.find(&contact.clone().into(), &arrival.client).await?;
         let sources = self.auth.sources();
         let source = sources.of_hint(&arrival.source, arrival.door);
+        let is_counted = match &source {
+            Some(_) => !self.is_waiting(contact, network, now).await? && found.is_none(),
+            None => false,
+        };
         let details = Details {
             typed: contact.as_typed().to_owned(),
             door: arrival.door,
@@ -111,8 +116,20 @@ impl SignIn<'_> {
         batch.append(self.code_message(to, &code.sent, arrival.door, now)?);
         // The same statements whether or not anybody has an account, so that the time they take
         // tells nothing; the audit begins where the code is used (attacks B05, H10).
-        batch.extend(sources.count_requested(source.as_ref(), network, found.is_none(), now));
+        batch.extend(sources.count_requested(source.as_ref(), network, is_counted, now));
         self.sent(batch).await
+    }
+
+    /// Whether a code was sent already: who asks twice came once.
+    async fn is_waiting(
+        &self,
+        contact: &Contact,
+        network: Network,
+        now: Timestamp,
+    ) -> Result<bool, InternalError> {
+        let codes = self.auth.one_time_codes();
+        let live = codes.live_code(Purpose::SignIn, contact.key(), network, now).await?;
+        Ok(live.is_some())
     }
 
     /// Sends a live code again; `false` when there is none, or it was sent again already.

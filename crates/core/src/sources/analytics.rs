@@ -83,7 +83,8 @@ pub struct DailySignUps {
 pub struct Conversion {
     /// The source.
     pub source: Registration,
-    /// First code requests of identifiers without an account.
+    /// Code requests of identifiers without an account; who asks again while the code lives
+    /// counts once.
     pub requested: i64,
     /// Accounts made by proving a code.
     pub verified: i64,

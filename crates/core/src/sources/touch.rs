@@ -33,8 +33,8 @@ impl Sources<'_> {
         statements
     }
 
-    /// Counts a code request by its source. Where the request is not the first of an identifier
-    /// without an account, `counts` is false and the same statements add nothing: what is
+    /// Counts a code request by its source. Where the identifier has an account, or was
+    /// sent a code already, `counts` is false and the same statements add nothing: what is
     /// written tells nobody which identifiers have accounts.
     pub(crate) fn count_requested(
         &self,

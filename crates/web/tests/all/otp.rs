@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ironlatch_testkit::{Answer, TestClient, TestServer};
+use ironlatch_testkit::{Answer, PASSWORD, TestClient, TestServer};
 use serde_json::json;
 
 use crate::each_server;
@@ -118,6 +118,65 @@ async fn the_link_signs_in_the_browser_that_asked_and_no_other() {
         assert_eq!(asking.status(), 400, "once");
         let used = tell(&mut server.client(), ADA, &mail.code()).await.expect(400);
         assert_eq!(used.text(), WRONG, "the code went with its link");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_links_page_asks_for_the_app_as_well() {
+    each_server(async |server| {
+        server.verified_account(ADA).await;
+        let app = server.enrol(ADA, PASSWORD).await;
+        server.clock.advance(Duration::from_secs(30));
+        let mut browser = server.browser();
+        browser.client().post_json(REQUEST, &json!({ "identifier": ADA })).await.expect(200);
+        server.deliver().await;
+        browser.visit(&server.inbox.latest(ADA).path()).await;
+        browser.press("Sign in").await;
+        assert_eq!(browser.title(), "One more step – Ironlatch");
+        assert_eq!(browser.client().cookie("refresh_token"), None, "no session yet");
+        browser.fill("code", "000000").submit().await;
+        assert_eq!(browser.status(), 400);
+        assert!(browser.text().contains("This code is not right"), "{}", browser.text());
+        let code = app.code(server.now());
+        browser.fill("code", code.reveal()).submit().await;
+        assert_eq!(
+            (browser.status(), browser.title().as_str()),
+            (200, "You are signed in – Ironlatch")
+        );
+        browser.client().post("/api/auth/token/refresh").await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_number_gets_its_code_by_sms() {
+    each_server(async |server| {
+        let mut client = server.client();
+        let body = json!({ "identifier": "+49 170 1234567", "channel": "sms" });
+        let requested = client.post_json(REQUEST, &body).await.expect(200);
+        assert_eq!(requested.text(), r#"{"success":true,"message":"OTP sent to phone"}"#);
+        server.deliver().await;
+        let code = server.inbox.latest("+491701234567").code();
+        let signed_in = tell(&mut client, "+491701234567", &code).await.expect(200);
+        let email = signed_in.string("/user/email");
+        assert!(email.ends_with("@users.noreply.invalid"), "{email}");
+        let abroad = ask(&mut client, "+18765550123").await.expect(400);
+        assert_eq!(abroad.text(), r#"{"identifier":["No SMS can be sent to this number."]}"#);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn forms_and_whole_numbers_are_codes_too() {
+    each_server(async |server| {
+        let mut client = server.client();
+        client.post_form(REQUEST, &[("identifier", ADA)]).await.expect(200);
+        server.deliver().await;
+        let code = server.inbox.latest(ADA).code();
+        client.post_form(VERIFY, &[("identifier", ADA), ("otp", &code)]).await.expect(200);
+        let number = json!({ "identifier": ADA, "otp_code": 123_456 });
+        assert_eq!(client.post_json(VERIFY, &number).await.expect(400).text(), WRONG);
     })
     .await;
 }

@@ -1,12 +1,12 @@
 //! Names and words.
 
-use ironlatch_core::accounts::AccountRef;
+use ironlatch_core::accounts::{AccountRef, Contact};
 use ironlatch_core::database::Statement;
 use ironlatch_core::ports::Token;
 use ironlatch_core::profiles::{
     Bio, BirthDate, ContactPhone, FullName, Line, ProfileChange, ProfileError,
 };
-use ironlatch_core::sign_in::{Arrival, NewAccount, SignUp};
+use ironlatch_core::sign_in::{Arrival, CodeAttempt, NewAccount, SignUp};
 use ironlatch_core::time::minutes;
 use ironlatch_testkit::{PASSWORD, TestAuth, address, each_auth};
 
@@ -20,6 +20,17 @@ async fn accounts_without_profile(test: &TestAuth) -> i64 {
         [],
     );
     test.auth.database().read_one(counted).await.unwrap().unwrap().int(0).unwrap()
+}
+
+/// Makes the account by its first code.
+async fn sign_in_by_code(test: &TestAuth, email: &str) {
+    let arrival = Arrival::new(test.stranger());
+    let contact = Contact::Email(address(email));
+    let sign_in = test.auth.sign_in();
+    sign_in.request_code(&contact, None, &arrival).await.unwrap();
+    test.deliver().await;
+    let code = Token::new(test.inbox.latest(email).code());
+    sign_in.with_code(CodeAttempt { contact, code, arrival }).await.unwrap();
 }
 
 #[tokio::test]
@@ -43,7 +54,9 @@ async fn every_account_is_made_with_a_profile() {
             role: None,
         };
         test.auth.sign_in().create_account(new).await.unwrap();
+        sign_in_by_code(&test, "di@example.com").await;
         assert_eq!(accounts_without_profile(&test).await, 0);
+        assert_eq!(profile(&test, "di@example.com").await.name, "");
         assert_eq!(profile(&test, "bob@example.com").await.name, "Bob Builder");
         assert_eq!(profile(&test, "cy@example.com").await.name, "");
     })

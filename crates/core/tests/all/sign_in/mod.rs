@@ -7,6 +7,7 @@ mod matrix;
 mod owner;
 mod second_factor;
 mod sign_up;
+mod with_code;
 
 use std::time::Duration;
 
