@@ -198,7 +198,15 @@ impl House {
         let mut found = Vec::new();
         for body in [&call.body, &answer.body] {
             let Ok(Value::Object(members)) = serde_json::from_slice(body) else { continue };
-            let secret = ["password", "current_password", "new_password", "access", "refresh"];
+            let secret = [
+                "password",
+                "current_password",
+                "new_password",
+                "access",
+                "refresh",
+                "access_token",
+                "refresh_token",
+            ];
             let texts = members.iter().filter(|(key, _)| secret.contains(&key.as_str()));
             found.extend(texts.filter_map(|(_, value)| Some(value.as_str()?.to_owned())));
         }

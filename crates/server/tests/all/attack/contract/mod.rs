@@ -1,6 +1,7 @@
 //! The contract replayed: every exchange that was observed with the original system, in its
 //! order, compared by status, body with its order of keys, headers and cookies.
 
+mod accounts_door;
 mod differences;
 mod observed;
 mod requests;
@@ -111,6 +112,31 @@ async fn every_observed_exchange_of_the_users_door_is_answered_as_the_original_d
         for expected in &observed {
             let found = of_answer(&expected.name, &replay.answer(&expected.name));
             wrong.extend(compare(&users_door::DIFFERENCES, expected, &found, engine));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_observed_exchange_of_the_accounts_door_is_answered_as_the_original_did() {
+    let mut observed = observed::read(include_str!("accounts-door.txt"));
+    assert_eq!(observed.len(), 22);
+    let mut bearers = observed::read(include_str!("refresh.txt"));
+    bearers.retain(|it| accounts_door::OF_BEARERS.contains(&it.name.as_str()));
+    assert_eq!(bearers.len(), accounts_door::OF_BEARERS.len());
+    observed.extend(bearers);
+    for difference in &accounts_door::DIFFERENCES {
+        let is_known = observed.iter().any(|it| it.name == difference.exchange);
+        assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+    }
+    each_house(&accounts_door::ENVIRONMENT, |house| {
+        let engine = house.engine();
+        let mut wrong = Vec::new();
+        let mut replay = accounts_door::Replay::new(house);
+        for expected in &observed {
+            let found = of_answer(&expected.name, &replay.answer(&expected.name));
+            wrong.extend(compare(&accounts_door::DIFFERENCES, expected, &found, engine));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     })
