@@ -102,6 +102,17 @@ class World {
     return newest.text.match(/https?:\S+/)[0];
   }
 
+  /** The code in the newest message to a number, once there is one. */
+  async code(number) {
+    for (let tries = 0; tries < 100; tries += 1) {
+      const all = await (await fetch(`${this.base}/dev/inbox.json`)).json();
+      const code = all.find((message) => message.to === number)?.text.match(/\b\d{6}\b/)?.[0];
+      if (code) return code;
+      await pause(50);
+    }
+    throw new Error(`no code came to ${number}`);
+  }
+
   async login(email, password) {
     const headers = { 'content-type': 'application/json' };
     const body = JSON.stringify({ email, password });
@@ -249,6 +260,27 @@ const CHECKS = {
     await other.open(undo);
     assert.equal(await other.heading(), 'This link does not work');
     await other.shot('undo-again');
+  },
+
+  async 'a number is added with a code and taken back from the mailbox'(world) {
+    const { person, email, link } = await world.signUp();
+    await person.open(link);
+    await person.press('Confirm');
+    const login = await person.post('/api/auth/login/', { email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await login.json()).access}` };
+    const post = (path, data) =>
+      person.context.request.post(`${world.base}/api/auth/phone/${path}`, { data, headers });
+    const phone = `+4915${world.mode === 'scripts' ? 1 : 2}20000001`;
+    const asked = await post('change', { phone });
+    assert.ok(asked.ok(), await asked.text());
+    const code = await world.code(phone);
+    const confirmed = await post('confirm', { phone, code });
+    assert.ok(confirmed.ok(), await confirmed.text());
+    await person.open(await world.link(email, 3));
+    assert.equal(await person.heading(), 'Take the change back?');
+    await person.shot('undo-phone');
+    await person.press('It was not me: take it back');
+    assert.equal(await person.heading(), 'The change is taken back');
   },
 
   async 'a new address that somebody claims or has proven is said to be so'(world) {

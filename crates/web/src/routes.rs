@@ -77,6 +77,8 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/account",             "Account",             DELETE, delete(account::close))
         .api("/api/auth/email/change",        "Change Email",        POST,   post(address::change_email))
         .api("/api/auth/email/confirm",       "Confirm Email",       POST,   post(address::confirm_email))
+        .api("/api/auth/phone/change",        "Change Phone",        POST,   post(address::change_phone))
+        .api("/api/auth/phone/confirm",       "Confirm Phone",       POST,   post(address::confirm_phone))
         .api("/api/auth/address/undo",        "Undo Address Change", POST,   post(address::undo))
         .nothing_else_below("/api/auth")
         .api("/api/profile",                  "Profile",             CHANGE, get(profile::show).put(profile::change).patch(profile::change))

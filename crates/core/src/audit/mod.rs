@@ -50,6 +50,8 @@ pub enum Event {
     EmailChangeRequested,
     /// The account has another address.
     EmailChanged,
+    /// Another number was to be proven for an account.
+    PhoneChangeRequested,
     /// The account has another number.
     PhoneChanged,
     /// Changes of address or number were taken back through a mailed link.
@@ -96,6 +98,7 @@ impl Event {
             Self::RecoveryCodeUsed => "recovery_code_used",
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
+            Self::PhoneChangeRequested => "phone_change_requested",
             Self::PhoneChanged => "phone_changed",
             Self::AddressChangeUndone => "address_change_undone",
             Self::AccountClosed => "account_closed",

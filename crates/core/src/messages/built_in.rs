@@ -1,8 +1,12 @@
 //! Our own texts, built into the program.
 
 /// Every text of an SMS. The names have a folder, as the same message may have a mail.
-pub(super) const SMS: [(&str, &str); 1] =
-    [("sms/sign_in_code.txt", include_str!("../../templates/sms/sign_in_code.txt"))];
+pub(super) const SMS: [(&str, &str); 4] = [
+    ("sms/sign_in_code.txt", include_str!("../../templates/sms/sign_in_code.txt")),
+    ("sms/change_phone.txt", include_str!("../../templates/sms/change_phone.txt")),
+    ("sms/email_changed.txt", include_str!("../../templates/sms/email_changed.txt")),
+    ("sms/phone_changed.txt", include_str!("../../templates/sms/phone_changed.txt")),
+];
 
 /// Every file a mail is made of.
 pub(super) const MAIL: [(&str, &str); 62] = [

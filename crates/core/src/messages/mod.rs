@@ -81,6 +81,8 @@ pub enum Message {
     EmailChanged { at: Timestamp, from: String, undo_link: String },
     /// To the new address: it is the account's now.
     NewEmail { at: Timestamp, from: String },
+    /// A code that proves an account's new number; by SMS alone.
+    ChangePhone { code: String },
     /// The account has another phone number; a link takes that back.
     PhoneChanged { at: Timestamp, from: String, undo_link: String },
     /// A change was taken back: the way to a new password.

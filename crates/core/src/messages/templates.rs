@@ -56,6 +56,11 @@ impl Templates {
         self.engine.get_template(&sms_name(template)).is_ok()
     }
 
+    /// Whether a message has a text for mail; some are for SMS alone.
+    fn has_mail(&self, template: &str) -> bool {
+        self.engine.get_template(&format!("{template}.txt")).is_ok()
+    }
+
     /// Puts a message into the words of an SMS.
     pub(super) fn render_sms(
         &self,
@@ -121,10 +126,11 @@ impl Templates {
             let variables = sample.variables(now, now.plus(hours(1)));
             let value = |key| variables.get(key).and_then(Value::as_str).unwrap_or_default();
             let mut report = |key, sentence| mistakes.push(Mistake { key, sentence });
-            match self.render(name, variables.clone()) {
-                Err(error) => report("mail.templates", error.to_string()),
+            match self.has_mail(name).then(|| self.render(name, variables.clone())) {
+                None => {}
+                Some(Err(error)) => report("mail.templates", error.to_string()),
                 // Without these, a mail would be of no use.
-                Ok(words) => ["link", "code"].into_iter().for_each(|key| {
+                Some(Ok(words)) => ["link", "code"].into_iter().for_each(|key| {
                     if !words.text.contains(value(key)) {
                         let sentence = format!("{name}.txt must contain {{{{ {key} }}}}");
                         report("mail.templates", sentence);

@@ -39,6 +39,7 @@ impl Message {
             Self::ChangeEmail { .. } => "change_email",
             Self::EmailChanged { .. } => "email_changed",
             Self::NewEmail { .. } => "new_email",
+            Self::ChangePhone { .. } => "change_phone",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::ChangeUndone { .. } => "change_undone",
             Self::AddressTakenBack { .. } => "address_taken_back",
@@ -69,6 +70,7 @@ impl Message {
                 "valid_for": span(now, expires_at),
                 "valid_until": moment(expires_at),
             }),
+            Self::ChangePhone { code } => json!({ "code": code }),
             Self::AlreadyRegistered { reset_link_page } => json!({ "link": reset_link_page }),
             Self::Welcome { name } => json!({ "name": harmless(name) }),
             Self::PasswordChanged { at, from }
@@ -100,7 +102,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 22] {
+    pub(super) fn samples() -> [Self; 23] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -115,6 +117,7 @@ impl Message {
             Self::ChangeEmail { link: link.clone() },
             Self::EmailChanged { at, from: from.clone(), undo_link: link.clone() },
             Self::NewEmail { at, from: from.clone() },
+            Self::ChangePhone { code: "123456".to_owned() },
             Self::PhoneChanged { at, from: from.clone(), undo_link: link.clone() },
             Self::ChangeUndone { link },
             Self::AddressTakenBack { at },

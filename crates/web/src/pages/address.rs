@@ -45,6 +45,7 @@ struct Undo<'a> {
     /// What it will have again.
     restored: Option<String>,
     at: String,
+    has_mail: bool,
     problem: Option<String>,
 }
 
@@ -80,8 +81,8 @@ impl Link {
             ),
             Self::Undo => (
                 "The change is taken back",
-                "Everybody was signed out, and the password no longer works. A link to choose a \
-                 new one is on its way to the e-mail address of your account.",
+                "Everybody was signed out, and the password no longer works. If your account has \
+                 an e-mail address, a link to choose a new one is on its way there.",
             ),
         }
     }
@@ -264,6 +265,7 @@ fn undo_page(app: &App, token: &str, facts: &UndoFacts, problem: Option<String>)
         account: masked(&facts.account),
         restored: facts.restored.as_deref().map(masked),
         at: moment(facts.at),
+        has_mail: facts.has_mail,
         problem,
     };
     page(status_with(question.problem.as_ref()), &question)

@@ -8,7 +8,7 @@ use ironlatch_core::messages::SmsRefusal;
 use ironlatch_core::profiles::{AvatarError, ProfileError};
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{
-    AddressError, AnewError, CodeRequestError, FactorError, LinkError, OwnerError,
+    AddressError, AddressKind, AnewError, CodeRequestError, FactorError, LinkError, OwnerError,
     SecondFactorError, SignInError, SignUpError,
 };
 use ironlatch_core::sources::ReportError;
@@ -182,7 +182,15 @@ impl Explain for AddressError {
     fn explain(self, now: Timestamp) -> Problem {
         match self {
             Self::ProveAgain => Problem::ReauthenticationRequired,
-            Self::Unchanged => field("email", "This is the address of your account already."),
+            Self::Unchanged(AddressKind::Email) => {
+                field("email", "This is the address of your account already.")
+            }
+            Self::Unchanged(AddressKind::Phone) => {
+                field("phone", "This is the number of your account already.")
+            }
+            Self::Unproven => Problem::NotVerified,
+            Self::NoSms => field("phone", "No SMS can be sent to this number."),
+            Self::WrongCode => field("code", "The code is not right, or no longer works."),
             Self::Taken => Problem::AddressTaken,
             Self::InvalidLink => Problem::InvalidLink,
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),

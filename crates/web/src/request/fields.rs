@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use ironlatch_core::accounts::{Email, EmailProblem, Username, UsernameProblem};
+use ironlatch_core::accounts::{
+    Email, EmailProblem, Phone, PhoneProblem, Username, UsernameProblem,
+};
 use ironlatch_core::credentials::password::PasswordProblem;
 use ironlatch_core::ports::Token;
 use ironlatch_core::profiles::{
@@ -160,6 +162,12 @@ impl Fields {
         Email::parse(&text).map_or_else(|problem| self.refuse(name, email_sentence(problem)), Some)
     }
 
+    /// A phone number.
+    pub(crate) fn phone(&mut self, name: &'static str) -> Option<Phone> {
+        let text = self.text(name)?;
+        Phone::parse(&text).map_or_else(|problem| self.refuse(name, phone_sentence(problem)), Some)
+    }
+
     /// A user name.
     pub(crate) fn username(&mut self, name: &'static str) -> Option<Username> {
         let text = self.text(name)?;
@@ -250,6 +258,15 @@ fn email_sentence(problem: EmailProblem) -> &'static str {
     match problem {
         EmailProblem::Malformed => "Enter a valid email address.",
         EmailProblem::TooLong => "Ensure this field has no more than 254 characters.",
+    }
+}
+
+/// What is wrong with a number.
+fn phone_sentence(problem: PhoneProblem) -> &'static str {
+    match problem {
+        PhoneProblem::Malformed => "Enter a phone number with its country code.",
+        PhoneProblem::TooShort => "Ensure this number has at least 10 digits.",
+        PhoneProblem::TooLong => "Ensure this number has no more than 15 digits.",
     }
 }
 

@@ -179,3 +179,37 @@ async fn a_form_acts_on_the_link_it_was_shown_for() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_number_is_changed_with_a_code_and_taken_back_on_the_page() {
+    each_server(async |server| {
+        let access = signed_in(&server, ADA).await;
+        let mut client = server.client().with_bearer(&access);
+        for (phone, sentence) in [
+            ("12345", "Ensure this number has at least 10 digits."),
+            ("call me", "Enter a phone number with its country code."),
+            ("+33612345678", "No SMS can be sent to this number."),
+        ] {
+            let body = json!({ "phone": phone });
+            let answer = client.post_json("/api/auth/phone/change", &body).await.expect(400);
+            assert_eq!(answer.json(), json!({ "phone": [sentence] }));
+        }
+        let body = json!({ "phone": "+49 151 2345678" });
+        client.post_json("/api/auth/phone/change", &body).await.expect(200);
+        server.deliver().await;
+        let code = server.inbox.latest("+491512345678").code();
+        let wrong = if code == "000000" { "111111" } else { "000000" };
+        let body = json!({ "phone": "+491512345678", "code": wrong });
+        client.post_json("/api/auth/phone/confirm", &body).await.expect(400);
+        let body = json!({ "phone": "+491512345678", "code": code });
+        client.post_json("/api/auth/phone/confirm", &body).await.expect(200);
+        server.deliver().await;
+        let mut browser = server.browser();
+        browser.visit(&server.inbox.latest_about(ADA, "phone number").path()).await;
+        assert!(browser.text().contains("The new number is removed"), "{}", browser.text());
+        browser.press("It was not me: take it back").await;
+        assert_eq!(browser.status(), 200);
+        client.get("/api/auth/me").await.expect(401);
+    })
+    .await;
+}

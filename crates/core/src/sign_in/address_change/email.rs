@@ -6,7 +6,7 @@ use super::{AddressError, AddressKind, START_AGAIN, SignIn, Yielding};
 use crate::accounts::{self, Email};
 use crate::audit::Event;
 use crate::client::Client;
-use crate::database::{Batch, Statement};
+use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::SessionId;
 use crate::limits::MailKind;
@@ -69,7 +69,7 @@ impl SignIn<'_> {
         let account = self.myself(present).await?;
         self.refuse_stale(present, &account, RECENT)?;
         if account.email_key.as_deref() == Some(new.key()) {
-            return Err(AddressError::Unchanged);
+            return Err(AddressError::Unchanged(AddressKind::Email));
         }
         let limits = self.auth.limits();
         let kind = MailKind::AddressChange;
@@ -156,7 +156,7 @@ impl SignIn<'_> {
         batch.add(accounts::set_email(account.id, account.security_version, new, Some(now)));
         batch.add(codes.consume(link, now));
         batch.add(codes.void_all_of(account.id));
-        batch.extend(self.tell_old_address(account, client, now)?);
+        batch.extend(self.tell_of_change(account, AddressKind::Email, client, now)?);
         let notice = Message::NewEmail { at: now, from: whereabouts(client) };
         batch.add(self.queue_notice(&wish.address, &notice, now)?);
         batch.add(self.address_entry(Event::EmailChanged, account, client, now));
@@ -165,26 +165,6 @@ impl SignIn<'_> {
         let (sessions, reason) = (self.auth.sessions(), EndReason::AddressChanged);
         batch.append(sessions.end_all_statements(account.id, except, reason, now));
         Ok(batch)
-    }
-
-    /// Tells the old address, with a link that takes the change back; nobody asks the session
-    /// that changes it (ASVS 6.3.7). An address that nobody proved is not written to.
-    fn tell_old_address(
-        &self,
-        account: &Candidate,
-        client: &Client,
-        now: Timestamp,
-    ) -> Result<Vec<Statement>, InternalError> {
-        let old = account.email.as_ref().filter(|_| account.email_verified_at.is_some());
-        let Some(old) = old else { return Ok(Vec::new()) };
-        let undoable = self.undoable(account, AddressKind::Email, now);
-        let notice = Message::EmailChanged {
-            at: now,
-            from: whereabouts(client),
-            undo_link: self.undo_link(&undoable.token),
-        };
-        let mail = self.auth.messages().queue(old, &notice, now, undoable.expires_at)?;
-        Ok(vec![undoable.statement, mail])
     }
 
     /// The unused link of an account that is what it was when it was asked for.

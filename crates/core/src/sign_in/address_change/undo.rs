@@ -29,6 +29,8 @@ pub struct UndoFacts {
     pub restored: Option<String>,
     /// When the change was made.
     pub at: Timestamp,
+    /// Whether a link to a new password can be mailed: some accounts have but a number.
+    pub has_mail: bool,
 }
 
 /// A change that can still be taken back, as stored.
@@ -65,6 +67,16 @@ struct Claim {
     holders: Vec<(AddressKind, Candidate)>,
 }
 
+impl Claim {
+    /// The e-mail address the account will have.
+    fn email_afterwards(&self) -> Before {
+        let account = &self.account;
+        let email = account.email.clone().zip(account.email_key.clone());
+        let present = Before { address: email, verified_at: account.email_verified_at };
+        self.email.clone().unwrap_or(present)
+    }
+}
+
 impl SignIn<'_> {
     /// What an undo link would do; consumes nothing.
     pub async fn look_at_undo(
@@ -72,14 +84,16 @@ impl SignIn<'_> {
         token: &str,
         client: &Client,
     ) -> Result<UndoFacts, AddressError> {
-        let Claim { change, account, email, phone, .. } = self.undo_claim(token, client).await?;
+        let claim = self.undo_claim(token, client).await?;
+        let has_mail = claim.email_afterwards().verified_at.is_some();
+        let Claim { change, account, email, phone, .. } = claim;
         let before = match change.kind {
             AddressKind::Email => email,
             AddressKind::Phone => phone,
         };
         let restored = before.and_then(|before| before.address).map(|(typed, _)| typed);
         let (kind, at) = (change.kind, change.created_at);
-        Ok(UndoFacts { account: account.name_shown(), kind, restored, at })
+        Ok(UndoFacts { account: account.name_shown(), kind, restored, at, has_mail })
     }
 
     /// Takes a change back, and every later one.
@@ -118,15 +132,11 @@ impl SignIn<'_> {
         batch.add(store::mark_later_undone(account.id, change.security_version, now));
         batch.add(self.auth.passwords().remove(account.id));
         batch.add(self.auth.one_time_codes().void_all_of(account.id));
-        if let Some(before) = email {
+        if email.is_some() {
             let notice = Message::AddressTakenBack { at: now };
             batch.extend(self.notice(account, &notice, now)?);
-            batch.extend(self.way_back(account.id, before, now)?);
-        } else {
-            let email = account.email.clone().zip(account.email_key.clone());
-            let present = Before { address: email, verified_at: account.email_verified_at };
-            batch.extend(self.way_back(account.id, &present, now)?);
         }
+        batch.extend(self.way_back(account.id, &claim.email_afterwards(), now)?);
         batch.add(self.address_entry(Event::AddressChangeUndone, account, client, now));
         batch.append(last);
         let (sessions, reason) = (self.auth.sessions(), EndReason::AddressChanged);

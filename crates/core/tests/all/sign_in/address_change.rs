@@ -108,7 +108,10 @@ async fn d09_a_session_that_is_not_fresh_or_not_strong_changes_nothing() {
         let mine = test.sign_in(ADA, PASSWORD).await;
         test.clock.advance(minutes(4));
         ask(&test, &mine, BOB).await.unwrap();
-        assert!(matches!(ask(&test, &mine, "ADA@example.com").await, Err(AddressError::Unchanged)));
+        assert!(matches!(
+            ask(&test, &mine, "ADA@example.com").await,
+            Err(AddressError::Unchanged(AddressKind::Email))
+        ));
     })
     .await;
 }

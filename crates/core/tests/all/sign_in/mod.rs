@@ -5,6 +5,7 @@ mod first_proof;
 mod limits;
 mod matrix;
 mod owner;
+mod phone_change;
 mod second_factor;
 mod sign_up;
 mod with_code;
