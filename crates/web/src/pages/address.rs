@@ -232,7 +232,7 @@ async fn question(
         }
         Link::Undo => {
             let facts = sign_in.look_at_undo(token, client).await;
-            facts.map(|facts| undo_page(app, token, &facts, problem))
+            facts.map(|facts| undo_page(app, token, facts, problem))
         }
     };
     asked.unwrap_or_else(|error| refused(link, app, error))
@@ -257,13 +257,16 @@ fn confirm_page(
     page(status_with(question.problem.as_ref()), &question)
 }
 
-fn undo_page(app: &App, token: &str, facts: &UndoFacts, problem: Option<String>) -> PageResult {
+fn undo_page(app: &App, token: &str, facts: UndoFacts, problem: Option<String>) -> PageResult {
+    let is_email = facts.kind == AddressKind::Email;
+    // An address in full: the link came to it. A number is told by mail.
+    let restored = facts.restored.map(|it| if is_email { it } else { masked(&it) });
     let question = Undo {
         product: product(app),
         link: app.auth().one_time_codes().form_name(token),
-        is_email: facts.kind == AddressKind::Email,
+        is_email,
         account: masked(&facts.account),
-        restored: facts.restored.as_deref().map(masked),
+        restored,
         at: moment(facts.at),
         has_mail: facts.has_mail,
         problem,
