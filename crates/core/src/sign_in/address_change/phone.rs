@@ -8,7 +8,7 @@ use crate::database::Batch;
 use crate::error::InternalError;
 use crate::limits::{LimitError, MailKind, SmsLimitError};
 use crate::messages::{Message, SmsRefusal};
-use crate::one_time_codes::{CodeFor, Purpose};
+use crate::one_time_codes::{CodeFor, Guess, Purpose};
 use crate::ports::Token;
 use crate::sessions::{EndReason, Present};
 use crate::sign_in::RECENT;
@@ -107,14 +107,16 @@ impl SignIn<'_> {
         client: &Client,
     ) -> Result<Batch, AddressError> {
         let target = target(account, phone);
-        let limits = self.auth.limits();
-        let subject = limits.code_subject(&target, Some(account.device_owner()), client);
-        let reserved = limits.reserve(subject).await?;
-        let now = self.auth.clock().now();
-        let (codes, network) = (self.auth.one_time_codes(), client.network());
+        let (limits, codes) = (self.auth.limits(), self.auth.one_time_codes());
+        let (now, network) = (self.auth.clock().now(), client.network());
         let purpose = Purpose::ChangePhone;
         let live = codes.live_code(purpose, &target, network, now).await?;
-        let matched = codes.compare(purpose, live.as_ref(), code, network, now).await?;
+        let is_asked_here = live.as_ref().is_some_and(|live| live.is_asked_in(network));
+        let owner = Some(account.device_owner());
+        let subject = limits.code_subject(&target, is_asked_here, owner, client);
+        let reserved = limits.reserve(subject).await?;
+        let guess = Guess { purpose, typed: code, network };
+        let matched = codes.compare(live.as_ref(), guess, now).await?;
         let matched = matched.ok_or(AddressError::WrongCode)?;
         let mut used = Batch::from(codes.consume_matched(&matched, now));
         used.add(codes.void_codes(purpose, &target));
