@@ -23,7 +23,6 @@ use crate::credentials::password::StoredHash;
 use crate::database::Batch;
 use crate::error::InternalError;
 use crate::messages::Message;
-use crate::one_time_codes::Purpose;
 use crate::ports::Token;
 use crate::profiles;
 use crate::sessions::EndReason;
@@ -86,8 +85,7 @@ impl SignIn<'_> {
         let mut batch =
             Batch::from(accounts::changed_while_unproven(account.id, account.security_version));
         batch.add(self.auth.passwords().remove(account.id));
-        batch.add(codes.void(account.id, Purpose::VerifyEmail));
-        batch.add(codes.void(account.id, Purpose::ResetPassword));
+        batch.add(codes.void_all_of(account.id));
         if let Some(key) = &account.email_key {
             batch.add(self.auth.limits().forgive(key));
         }
@@ -134,8 +132,7 @@ impl SignIn<'_> {
         let codes = self.auth.one_time_codes();
         let mut batch = Batch::new();
         batch.add(self.auth.passwords().store(account.id, hash, now)?);
-        batch.add(codes.void(account.id, Purpose::VerifyEmail));
-        batch.add(codes.void(account.id, Purpose::ResetPassword));
+        batch.add(codes.void_all_of(account.id));
         if let Some(key) = &account.email_key {
             batch.add(self.auth.limits().forgive(key));
         }
@@ -153,8 +150,7 @@ impl SignIn<'_> {
         batch.add(accounts::remove_application_token(account.id));
         batch.append(self.factors_removed(account));
         batch.append(profiles::erase(account.id));
-        batch.add(codes.void(account.id, Purpose::VerifyEmail));
-        batch.add(codes.void(account.id, Purpose::ResetPassword));
+        batch.add(codes.void_all_of(account.id));
         batch
     }
 

@@ -70,7 +70,7 @@ pub enum AddressError {
     /// The account's e-mail address must be proven first.
     #[error("the address must be verified first")]
     Unproven,
-    /// No SMS goes to this number now.
+    /// No SMS goes to this number, whenever one asks.
     #[error("no SMS can be sent to this number")]
     NoSms,
     /// The code is wrong, used, expired, or was sent to another number or for another account.

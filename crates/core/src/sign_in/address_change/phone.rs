@@ -13,6 +13,7 @@ use crate::ports::Token;
 use crate::sessions::{EndReason, Present};
 use crate::sign_in::RECENT;
 use crate::sign_in::store::Candidate;
+use crate::time::hours;
 
 /// How often a change whose account changed under it looks again.
 const TRIES: usize = 3;
@@ -159,7 +160,13 @@ impl From<SmsLimitError> for AddressError {
         match error {
             SmsLimitError::TooMany(refused) => refused.into(),
             SmsLimitError::Refused(SmsRefusal::Internal(cause)) => Self::Internal(cause),
-            SmsLimitError::Refused(_) => Self::NoSms,
+            SmsLimitError::Refused(SmsRefusal::NotConfigured | SmsRefusal::CountryNotAllowed) => {
+                Self::NoSms
+            }
+            // Stopped, or the day's budget is spent: an operator or midnight ends it.
+            SmsLimitError::Refused(SmsRefusal::Stopped | SmsRefusal::BudgetSpent) => {
+                Self::Busy { retry_after: hours(1) }
+            }
         }
     }
 }

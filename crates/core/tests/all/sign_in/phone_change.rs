@@ -1,8 +1,8 @@
 //! Another number for an account, and taking it back (attacks A09, B01, B03, B04, C10, D09).
 
-use ironlatch_core::accounts::Phone;
+use ironlatch_core::accounts::{Contact, Phone};
 use ironlatch_core::database::Statement;
-use ironlatch_core::sign_in::{AddressError, AddressKind, UndoFacts};
+use ironlatch_core::sign_in::{AddressError, AddressKind, CodeAttempt, UndoFacts};
 
 use super::*;
 
@@ -242,6 +242,52 @@ async fn d09_numbers_need_a_recent_strong_proof_and_a_proven_mailbox() {
         let way_back = test.inbox.latest_about(ADA, "choose a new password").token();
         test.auth.sign_in().reset_password(&way_back, &secret(NEW), &client).await.unwrap();
         test.sign_in_strongly(ADA, NEW, &enrolled).await;
+    })
+    .await;
+}
+
+/// The code that somebody who has never been here gets in their mailbox and types.
+async fn comes_by_code(test: &TestAuth, email: &str) -> SignedIn {
+    let (sign_in, arrival) = (test.auth.sign_in(), Arrival::new(test.stranger()));
+    let contact = Contact::Email(address(email));
+    sign_in.request_code(&contact, None, &arrival).await.unwrap();
+    test.deliver().await;
+    let code = secret(&test.inbox.latest_about(email, "verification code").code());
+    match sign_in.with_code(CodeAttempt { contact, code, arrival }).await.unwrap() {
+        Step::SignedIn(signed_in) => *signed_in,
+        Step::SecondFactor(_) => panic!("nobody who proved the address enrolled one"),
+    }
+}
+
+#[tokio::test]
+async fn c01_whoever_waits_in_an_unproven_account_leaves_no_way_to_another_address_behind() {
+    each_auth(async |test| {
+        let maker = test.sign_up(ADA).await;
+        let thief = test.sign_in(ADA, PASSWORD).await;
+        let present = test.auth.sessions().check(thief.started.access.reveal()).await.unwrap();
+        let (eve, client) = ("eve@evil.example", test.stranger());
+        assert!(matches!(ask(&test, &thief, THIEFS).await, Err(AddressError::Unproven)));
+        test.auth.sign_in().change_email(&present, &address(eve), &client).await.unwrap();
+        test.deliver().await;
+        let token = test.inbox.latest(eve).token();
+
+        let owner = comes_by_code(&test, ADA).await;
+        assert_eq!(owner.account.id, maker.id);
+        assert!(!works(&test, &thief).await);
+        let late = test.auth.sign_in().confirm_email_change(&token, &client).await;
+        assert!(matches!(late, Err(AddressError::InvalidLink)));
+        assert_eq!(phone(&test, maker.id).await, None);
+        for left in [
+            "SELECT COUNT(*) FROM address_changes WHERE account_id = $1",
+            "SELECT COUNT(*) FROM one_time_codes WHERE account_id = $1 AND consumed_at IS NULL",
+        ] {
+            let counted = Statement::new(left, [maker.id.into()]);
+            let row = test.auth.database().read_one(counted).await.unwrap().unwrap();
+            assert_eq!(row.int(0).unwrap(), 0, "{left}");
+        }
+        // The owner's own number is welcome from now on.
+        moved(&test, &owner, OLD).await;
+        assert_eq!(phone(&test, maker.id).await.as_deref(), Some(OLD));
     })
     .await;
 }
