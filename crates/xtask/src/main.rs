@@ -18,6 +18,7 @@ const USAGE: &str = "\
 cargo xtask check [STEP...]   formatting, sizes, dependencies, lints, documentation
 cargo xtask test [FILTER...]  every test, on both engines and in the browser
 cargo xtask crash [CYCLES]    kills the server while it writes, 200 times an engine by default
+cargo xtask races [ROUNDS]    what works once, raced by fifty, 1,000 rounds by default
 cargo xtask bench [ARG...]    the figures of `bench/`, from a release build";
 
 fn main() -> ExitCode {
@@ -40,6 +41,7 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<()> {
         "check" => check::run(rest),
         "test" => test::run(rest),
         "crash" => crash(rest),
+        "races" => races(rest),
         "bench" => bench(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -56,6 +58,15 @@ fn crash(rest: &[String]) -> anyhow::Result<()> {
     cargo.args(["test", "--locked", "--package", "ironlatch", "--test", "all", "crash"]);
     cargo.args(["--", "--nocapture"]).env("IRONLATCH_CRASH_CYCLES", cycles);
     machine::run(&mut cargo)
+}
+
+/// The races of `once_only.rs` with as many rounds as there is time for; CI runs 100.
+fn races(rest: &[String]) -> anyhow::Result<()> {
+    let rounds = rest.first().map_or("1000", String::as_str);
+    let mut cargo = machine::cargo();
+    cargo.args(["test", "--locked", "--release", "--package", "ironlatch-core", "--test", "all"]);
+    cargo.args(["once_only", "--", "--nocapture", "--test-threads", "1"]);
+    machine::run(cargo.env("IRONLATCH_RACE_ROUNDS", rounds))
 }
 
 fn bench(rest: &[String]) -> anyhow::Result<()> {

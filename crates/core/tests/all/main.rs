@@ -8,6 +8,7 @@ mod database;
 mod hash_gate;
 mod master_key;
 mod messages;
+mod once_only;
 mod passwords;
 mod profiles;
 mod races;
