@@ -153,6 +153,8 @@ fn of_accounts(map: Map) -> Map {
 #[rustfmt::skip]
 fn of_cfg(map: Map) -> Map {
     map.door(Dialect::Cfg)
+        .at("/cfg/accounts/otp/request",     "OTP Request",     POST, post(cfg::otp::request))
+        .at("/cfg/accounts/otp/verify",      "OTP Verify",      POST, post(cfg::otp::verify))
         .at("/cfg/accounts/token/refresh",   "Token Refresh",   POST, post(cfg::token::submit))
         .at("/cfg/accounts/token/blacklist", "Token Blacklist", POST, post(cfg::token::blacklist))
         .at("/cfg/accounts/profile",         "Profile",         GET,  get(profile::show))

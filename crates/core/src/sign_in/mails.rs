@@ -42,7 +42,12 @@ impl SignIn<'_> {
 
     /// The page a code's mail links to.
     pub(super) fn sign_in_link(&self, token: &Token, door: Door) -> String {
-        let pages = self.auth.settings().pages_url(door);
+        let settings = self.auth.settings();
+        let pages = match door {
+            // Their front ends know of codes alone.
+            Door::OtpSession | Door::Cfg => settings.public_url.trim_end_matches('/'),
+            door => settings.pages_url(door),
+        };
         format!("{pages}/sign-in?token={}", token.reveal())
     }
 

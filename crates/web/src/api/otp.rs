@@ -95,7 +95,7 @@ pub(crate) async fn verify(
     mut fields: Fields,
 ) -> ApiResult {
     let contact = contact(&mut fields);
-    let code = code(&mut fields);
+    let code = code(&mut fields, ["otp_code", "otp"]);
     let source = came_from.checked(&mut fields);
     let arrival = Arrival { source, ..arrival(&app, &headers, caller) }.through(Door::Codes);
     let (contact, code) = fields.finish(contact.zip(code))?;
@@ -186,9 +186,12 @@ fn phone_sentence(problem: PhoneProblem) -> &'static str {
     }
 }
 
-/// Six digits under the contract's name, or the name that later clients use.
-pub(crate) fn code(fields: &mut Fields) -> Option<ironlatch_core::ports::Token> {
-    let name = if fields.has("otp") && !fields.has("otp_code") { "otp" } else { "otp_code" };
+/// Six digits under the contract's own name (the first), or the one that other clients use.
+pub(crate) fn code(
+    fields: &mut Fields,
+    [own, other]: [&'static str; 2],
+) -> Option<ironlatch_core::ports::Token> {
+    let name = if fields.has(other) && !fields.has(own) { other } else { own };
     let code = fields.secret(name)?;
     let digits = code.reveal().trim();
     let mistake = match digits.chars().count() {

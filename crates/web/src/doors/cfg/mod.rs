@@ -2,5 +2,6 @@
 //! `/api/auth/otp/*`, `/api/auth/token/refresh` and `/api/profile` do. Its client keeps tokens
 //! itself, so no cookie counts here.
 
+pub(crate) mod otp;
 pub(crate) mod profile;
 pub(crate) mod token;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cfg;
+mod cfg_codes;
 mod otp_session;
 mod users;
 

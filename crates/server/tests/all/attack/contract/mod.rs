@@ -2,6 +2,7 @@
 //! order, compared by status, body with its order of keys, headers and cookies.
 
 mod accounts_door;
+mod cfg;
 mod differences;
 mod observed;
 mod requests;
@@ -137,6 +138,27 @@ async fn every_observed_exchange_of_the_accounts_door_is_answered_as_the_origina
         for expected in &observed {
             let found = of_answer(&expected.name, &replay.answer(&expected.name));
             wrong.extend(compare(&accounts_door::DIFFERENCES, expected, &found, engine));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_observed_exchange_of_the_cfg_door_is_answered_as_the_original_did() {
+    let observed = observed::read(include_str!("cfg.txt"));
+    assert_eq!(observed.len(), 30);
+    for difference in &cfg::DIFFERENCES {
+        let is_known = observed.iter().any(|it| it.name == difference.exchange);
+        assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+    }
+    each_house(&cfg::ENVIRONMENT, |house| {
+        let engine = house.engine();
+        let mut wrong = Vec::new();
+        let mut replay = cfg::Replay::new(house);
+        for expected in &observed {
+            let found = of_answer(&expected.name, &replay.answer(&expected.name));
+            wrong.extend(compare(&cfg::DIFFERENCES, expected, &found, engine));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     })

@@ -15,7 +15,18 @@ pub(super) struct Replay<'a> {
     cookie: String,
     ada: Option<Person>,
     eve: Option<Person>,
+    paths: Paths,
 }
+
+/// Where the exchanges of `refresh.txt` are asked for.
+pub(super) struct Paths {
+    /// New tokens for a refresh token.
+    pub(super) refresh: &'static str,
+    /// Something that a bearer may see.
+    pub(super) bearer: &'static str,
+}
+
+const API: Paths = Paths { refresh: "/api/auth/token/refresh/", bearer: "/api/auth/me/" };
 
 /// What a token says, unchecked.
 pub(in super::super) fn claims(token: &str) -> Value {
@@ -31,7 +42,30 @@ fn account(username: &str, email: &str, password: &str) -> Value {
 impl<'a> Replay<'a> {
     pub(super) fn new(house: &'a mut House) -> Self {
         let empty = String::new;
-        Self { house, access: empty(), refresh: empty(), cookie: empty(), ada: None, eve: None }
+        let (access, refresh, cookie) = (empty(), empty(), empty());
+        Self { house, access, refresh, cookie, ada: None, eve: None, paths: API }
+    }
+
+    /// The exchanges of `refresh.txt` alone, at other paths.
+    pub(super) fn of_bodies(house: &'a mut House, paths: Paths) -> Self {
+        house.person("new");
+        let mut replay = Self { paths, ..Self::new(house) };
+        replay.begin_bodies();
+        replay
+    }
+
+    pub(super) const fn house(&self) -> &House {
+        self.house
+    }
+
+    /// The refresh token that the exchanges with bodies are about.
+    pub(super) fn refresh_token(&self) -> &str {
+        &self.refresh
+    }
+
+    /// The access token of somebody who holds no office.
+    pub(super) fn eves_access(&self) -> &str {
+        &self.eve.as_ref().unwrap().access
     }
 
     /// An exchange of `auth-api.txt`, by its name.
@@ -161,7 +195,7 @@ impl<'a> Replay<'a> {
 
     /// An exchange of `refresh.txt`, by its name.
     pub(super) fn refresh(&mut self, name: &str) -> Answer {
-        let call = Call::post("/api/auth/token/refresh/");
+        let call = Call::post(self.paths.refresh);
         let of = |token: &str| json!({ "refresh": token });
         let call = match name {
             "refresh empty" => call.json(json!({})),
@@ -172,7 +206,7 @@ impl<'a> Replay<'a> {
             "refresh ok rotate" | "refresh reuse" => call.json(of(&self.refresh)),
             "refresh form" => call.form(&[("refresh", &self.refresh)]),
             "refresh expired" => call.json(of(&self.expired().refresh)),
-            "refresh GET" => Call::get("/api/auth/token/refresh/"),
+            "refresh GET" => Call::get(self.paths.refresh),
             "refresh inactive" => {
                 self.house.run(&["account", "disable", "ada@example.com"]);
                 call.json(of(&self.ada.as_ref().unwrap().refresh))
@@ -180,12 +214,12 @@ impl<'a> Replay<'a> {
             "bearer inactive" => {
                 let access = self.ada.as_ref().unwrap().access.clone();
                 soon("the server hears of it", || self.house.me(&access) == 401);
-                Call::get("/api/auth/me/").bearer(&access)
+                Call::get(self.paths.bearer).bearer(&access)
             }
-            "bearer deleted" => Call::get("/api/auth/me/").bearer(&self.delete_eve().access),
+            "bearer deleted" => Call::get(self.paths.bearer).bearer(&self.delete_eve().access),
             "refresh deleted" => call.json(of(&self.eve.as_ref().unwrap().refresh)),
-            "bearer expired" => Call::get("/api/auth/me/").bearer(&self.expired().access),
-            "accept xml" => Call::get("/api/auth/me/").header("Accept", "application/xml"),
+            "bearer expired" => Call::get(self.paths.bearer).bearer(&self.expired().access),
+            "accept xml" => Call::get(self.paths.bearer).header("Accept", "application/xml"),
             _ => unreachable!("{name}"),
         };
         self.house.call(call)
