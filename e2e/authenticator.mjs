@@ -7,8 +7,13 @@ import { readQr } from './qr.mjs';
 /** Scans a picture; gives what it says, and the code for a moment in seconds. */
 export function scan(picture) {
   const uri = new URL(readQr(picture));
-  const secret = base32(uri.searchParams.get('secret'));
-  return { uri, code: (seconds) => codeOf(secret, Math.floor(seconds / 30)) };
+  return { uri, code: appOf(uri.searchParams.get('secret')) };
+}
+
+/** The code for a moment in seconds, of a secret as it is typed in. */
+export function appOf(typed) {
+  const secret = base32(typed);
+  return (seconds) => codeOf(secret, Math.floor(seconds / 30));
 }
 
 function base32(text) {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { appOf } from './authenticator.mjs';
 import { advance, messages, startServer } from './server.mjs';
 
 const CHROMIUM = process.env.IRONLATCH_CHROMIUM ?? '/usr/bin/chromium';
@@ -23,6 +24,9 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** By how much the server's clock is ahead. */
+let moved = 0;
 
 /** One person's browser: its pages, and calls that share its cookies. */
 class Person {
@@ -93,6 +97,7 @@ class World {
   }
 
   advance(seconds) {
+    moved += seconds;
     return advance(this.base, seconds);
   }
 
@@ -301,6 +306,62 @@ const CHECKS = {
     await person.press('Yes, this is my account: confirm');
     assert.equal(await person.heading(), 'This address is taken');
     await person.shot('new-address-taken');
+  },
+
+  async 'the link beside a code signs in the browser that asked, by a click'(world) {
+    const person = await world.person();
+    const email = `link-${world.mode}@example.com`;
+    const asked = await person.post('/api/auth/otp/request', { identifier: email });
+    assert.equal(asked.status(), 200, await asked.text());
+    const link = await world.link(email);
+
+    const scanner = await world.person();
+    const opened = await scanner.open(link);
+    assert.equal(opened.status(), 403);
+    assert.equal(await scanner.heading(), 'This link belongs to another browser');
+    await scanner.shot('sign-in-elsewhere');
+
+    for (let times = 0; times < 20; times += 1) await person.open(link);
+    assert.doesNotMatch(person.page.url(), /token/, 'the token leaves the address bar');
+    assert.equal(await person.heading(), 'Sign in');
+    await person.shot('sign-in');
+    await person.press('Sign in');
+    assert.equal(await person.heading(), 'You are signed in');
+    await person.shot('signed-in');
+    const refreshed = await person.post('/api/auth/token/refresh/');
+    assert.equal(refreshed.status(), 200, await refreshed.text());
+    await person.open(link);
+    assert.equal(await person.heading(), 'This link does not work');
+    await person.shot('sign-in-again');
+  },
+
+  async 'the link beside a code asks for the app as well'(world) {
+    const { person, email, link } = await world.signUp();
+    await person.open(link);
+    await person.press('Confirm');
+    const login = await person.post('/api/auth/login/', { email, password: PASSWORD });
+    const headers = { authorization: `Bearer ${(await login.json()).access}` };
+    const call = (path, data) =>
+      person.context.request.post(`${world.base}/api/auth/2fa/${path}`, { data, headers });
+    const begun = await (await call('totp')).json();
+    const app = appOf(begun.secret);
+    const code = () => app(Date.now() / 1_000 + moved);
+    const confirmed = await call('totp/confirm', { code: code() });
+    assert.ok(confirmed.ok(), await confirmed.text());
+
+    await world.advance(30);
+    await person.post('/api/auth/otp/request', { identifier: email });
+    await person.open(await world.link(email, 3));
+    await person.press('Sign in');
+    assert.equal(await person.heading(), 'One more step');
+    await person.shot('second-step');
+    await person.fill('Code', '000000');
+    await person.press('Sign in');
+    assert.match(await person.page.getByRole('alert').innerText(), /not right/);
+    await person.shot('second-step-wrong');
+    await person.fill('Code', code());
+    await person.press('Sign in');
+    assert.equal(await person.heading(), 'You are signed in');
   },
 
   async 'an expired link leads to a new one'(world) {
