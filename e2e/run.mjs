@@ -351,7 +351,7 @@ const CHECKS = {
 
     await world.advance(30);
     await person.post('/api/auth/otp/request', { identifier: email });
-    await person.open(await world.link(email, 3));
+    await person.open(await world.link(email, 4));
     await person.press('Sign in');
     assert.equal(await person.heading(), 'One more step');
     await person.shot('second-step');
