@@ -51,6 +51,32 @@ async fn a_verification_link_answers_again_for_ten_minutes_and_dies_after_a_day(
 }
 
 #[tokio::test]
+async fn a_verification_link_opened_twice_at_once_verifies_once_and_answers_both() {
+    each_auth(async |test| {
+        for round in 0..20 {
+            let email = format!("a{round}@example.com");
+            test.sign_up(&email).await;
+            let token = test.inbox.latest(&email).token();
+            let open = |_| {
+                let (auth, token, client) = (test.auth.clone(), token.clone(), test.stranger());
+                tokio::spawn(async move {
+                    auth.sign_in().verify_email(&token, Evidence::ContractJson, &client).await
+                })
+            };
+            let opened: Vec<_> = (0..4).map(open).collect();
+            for one in opened {
+                assert!(matches!(one.await.unwrap(), Ok(Verification::Verified)));
+            }
+            test.deliver().await;
+            let mails = test.inbox.to(&email);
+            let welcomes = mails.iter().filter(|mail| mail.subject.contains("Welcome")).count();
+            assert_eq!(welcomes, 1, "proven once");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_link_of_one_purpose_is_unknown_to_every_other() {
     each_auth(async |test| {
         test.sign_up(ADA).await;
