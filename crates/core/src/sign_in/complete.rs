@@ -15,7 +15,7 @@ use crate::ids::{AccountId, SessionId};
 use crate::limits::DEVICE_LIFETIME;
 use crate::messages::Message;
 use crate::ports::Token;
-use crate::sessions::{Proof, Started};
+use crate::sessions::{Door, Proof, Started};
 use crate::time::Timestamp;
 
 /// What a correct proof leads to.
@@ -40,6 +40,8 @@ pub struct SignedIn {
     pub device_lifetime: Duration,
     /// Whether this proof made the account.
     pub is_new: bool,
+    /// The door the session was opened at: that of the first step, where there were two.
+    pub door: Door,
 }
 
 /// The ways in. Each ends in [`SignIn::complete`]; a test asks the same of every one of them.
@@ -183,7 +185,7 @@ impl SignIn<'_> {
         }
         self.end_somebody_elses_session(&found, arrival).await?;
         self.auth.messages().wake();
-        self.signed_in(&found, started, is_new).await
+        self.signed_in(&found, started, is_new, arrival.door).await
     }
 
     async fn signed_in(
@@ -191,6 +193,7 @@ impl SignIn<'_> {
         found: &Candidate,
         started: Started,
         is_new: bool,
+        door: Door,
     ) -> Result<Step, SignInError> {
         let account = self.auth.sessions().account(found.id).await?;
         let account = account.ok_or_else(|| InternalError::fault("a signed-in account is gone"))?;
@@ -200,6 +203,7 @@ impl SignIn<'_> {
             device: self.auth.limits().new_device(found.device_owner()),
             device_lifetime: DEVICE_LIFETIME,
             is_new,
+            door,
         })))
     }
 

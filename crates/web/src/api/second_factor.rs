@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use ironlatch_core::ports::Token;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{Confirmation, RECENT, SecondFactorAttempt};
 use serde::Serialize;
 
 use super::login::{arrival, signed_in_answer};
-use super::{ApiResult, answer};
+use super::{ApiResult, answer, otp};
 use crate::app::App;
 use crate::problem::Explain;
 use crate::qr;
@@ -34,7 +35,7 @@ struct RecoveryCodes<'a> {
     recovery_codes: Vec<&'a str>,
 }
 
-/// Answers a challenge; the answer is that of the first step without one.
+/// Answers a challenge; the answer is the one that the first step would have had without it.
 pub(crate) async fn verify(
     State(app): State<App>,
     caller: Caller,
@@ -49,7 +50,11 @@ pub(crate) async fn verify(
     let arrival = arrival(&app, &headers, caller);
     let attempt = SecondFactorAttempt { challenge, method, code, arrival };
     let signed_in = app.auth().sign_in().second_factor(attempt).await;
-    signed_in_answer(&app, &signed_in.map_err(|error| error.explain(app.now()))?)
+    let signed_in = signed_in.map_err(|error| error.explain(app.now()))?;
+    match signed_in.door {
+        Door::Codes => otp::signed_in_answer(&app, &signed_in).await,
+        _ => signed_in_answer(&app, &signed_in),
+    }
 }
 
 /// Whether the bearer has a second factor.

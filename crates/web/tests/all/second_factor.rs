@@ -385,3 +385,27 @@ async fn whoever_has_an_app_proves_anew_with_password_and_code_in_place_of_the_o
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_code_by_mail_is_followed_by_the_app_and_answered_in_its_own_shape() {
+    each_server(async |server| {
+        let enrolled = enrolled(&server).await;
+        let mut client = server.client();
+        let ask = json!({ "identifier": ADA, "channel": "email" });
+        client.post_json("/api/auth/otp/request", &ask).await.expect(200);
+        server.deliver().await;
+        let code = server.inbox.latest_about(ADA, "verification code").code();
+        let typed = json!({ "identifier": ADA, "channel": "email", "otp_code": code });
+        let asked = client.post_json("/api/auth/otp/verify", &typed).await.expect(401);
+        assert_eq!(keys(&asked), ["detail", "code", "challenge", "methods"], "E01");
+        assert_eq!(asked.set_cookies(), Vec::<&str>::new());
+        let app = enrolled.code(server.now());
+        let signed_in =
+            answer(&mut client, &asked.string("/challenge"), "totp", app.reveal()).await;
+        assert_eq!(keys(&signed_in.clone().expect(200)), ["success", "tokens", "user"]);
+        let access = signed_in.string("/tokens/access");
+        let mut client = client.with_bearer(&access);
+        client.post("/api/auth/2fa/recovery-codes").await.expect(200);
+    })
+    .await;
+}
