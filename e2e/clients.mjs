@@ -6,8 +6,8 @@
 //
 // A client exports `name` and `run(world)`; `world` has
 //   base            where the server is, without a slash at the end
-//   mail(to)        the text of the newest message to an address or number, waited for if it was
-//                   asked for before
+//   mail(to, about) the text of the newest message to an address or number (in which a pattern is
+//                   found), waited for if there is none that was not there before
 //   advance(n)      moves the server's clock n seconds forward
 //   check(is, what) throws `what` unless `is` is true
 
@@ -19,13 +19,19 @@ function check(condition, what) {
   if (condition !== true) throw new Error(what);
 }
 
-/** The newest message, once it is one that was not asked for before. */
+/** The newest message that is about something, once there is one that was not there before. */
 function mailReader(base) {
-  const seen = new Map();
-  return async (to) => {
-    const own = await messages(base, to, (seen.get(to) ?? 0) + 1);
-    seen.set(to, own.length);
-    return own[0].text;
+  const seen = new Set();
+  return async (to, about = /(?:)/) => {
+    for (let least = 1; ; ) {
+      const own = await messages(base, to, least);
+      const found = own.find(({ id, text }) => !seen.has(id) && about.test(text));
+      if (found) {
+        for (const { id } of own) seen.add(id);
+        return found.text;
+      }
+      least = own.length + 1;
+    }
   };
 }
 
