@@ -6,8 +6,10 @@ ALTER TABLE one_time_codes ADD COLUMN others_attempts_left BIGINT;
 ALTER TABLE one_time_codes ADD COLUMN resends_left BIGINT;
 ALTER TABLE one_time_codes ADD COLUMN matched_by UUID;
 ALTER TABLE one_time_codes ADD COLUMN details TEXT;
+ALTER TABLE one_time_codes ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX one_time_codes_link_unique ON one_time_codes (link_digest);
 CREATE INDEX one_time_codes_by_target ON one_time_codes (target_key, purpose);
+CREATE INDEX one_time_codes_by_name ON one_time_codes (name_key) WHERE name_key <> '';
 
 CREATE TABLE totp_credentials (
     account_id    UUID   PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,

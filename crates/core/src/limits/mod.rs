@@ -139,6 +139,12 @@ impl Limits<'_> {
         limits.mails.admit(&(kind, network, digest), now)
     }
 
+    /// Counts a request of this network that might have led to a mail and did not.
+    pub(crate) fn admit_mail_request(&self, network: Network) -> Result<(), TooMany> {
+        let limits = &self.auth.inner.network_limits;
+        limits.mail_requests.admit(&network, self.auth.clock().now())
+    }
+
     /// Whether a network may bring this registration source: one that this node has seen, or one
     /// more new one.
     pub(crate) fn admits_source(&self, network: Network, url: &str) -> bool {

@@ -9,7 +9,7 @@ pub(super) const SMS: [(&str, &str); 4] = [
 ];
 
 /// Every file a mail is made of.
-pub(super) const MAIL: [(&str, &str); 62] = [
+pub(super) const MAIL: [(&str, &str); 65] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -21,6 +21,9 @@ pub(super) const MAIL: [(&str, &str); 62] = [
     ("sign_in_code.subject", include_str!("../../templates/mail/sign_in_code.subject")),
     ("sign_in_code.txt", include_str!("../../templates/mail/sign_in_code.txt")),
     ("sign_in_code.html", include_str!("../../templates/mail/sign_in_code.html")),
+    ("sign_up_code.subject", include_str!("../../templates/mail/sign_up_code.subject")),
+    ("sign_up_code.txt", include_str!("../../templates/mail/sign_up_code.txt")),
+    ("sign_up_code.html", include_str!("../../templates/mail/sign_up_code.html")),
     ("reset_password.subject", include_str!("../../templates/mail/reset_password.subject")),
     ("reset_password.txt", include_str!("../../templates/mail/reset_password.txt")),
     ("reset_password.html", include_str!("../../templates/mail/reset_password.html")),

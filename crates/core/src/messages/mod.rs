@@ -55,6 +55,8 @@ pub enum Message {
     AlreadyRegistered { reset_link_page: String },
     /// A code to sign in with; in a mail perhaps with a link that does the same.
     SignInCode { code: String, link: Option<String> },
+    /// A code to sign up with: the account is made when it comes back.
+    SignUpCode { code: String },
     /// "Choose a new password", to a reader whose name may be known.
     ResetPassword { link: String, name: Option<String> },
     /// Greets a new, proven account.

@@ -26,6 +26,7 @@ impl Message {
             Self::VerifyEmail { .. } => "verify_email",
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::SignInCode { .. } => "sign_in_code",
+            Self::SignUpCode { .. } => "sign_up_code",
             Self::ResetPassword { .. } => "reset_password",
             Self::Welcome { .. } => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
@@ -71,6 +72,11 @@ impl Message {
                 "valid_until": moment(expires_at),
             }),
             Self::ChangePhone { code } => json!({ "code": code }),
+            Self::SignUpCode { code } => json!({
+                "code": code,
+                "valid_for": span(now, expires_at),
+                "valid_until": moment(expires_at),
+            }),
             Self::AlreadyRegistered { reset_link_page } => json!({ "link": reset_link_page }),
             Self::Welcome { name } => json!({ "name": harmless(name) }),
             Self::PasswordChanged { at, from }
@@ -102,7 +108,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 23] {
+    pub(super) fn samples() -> [Self; 24] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -112,6 +118,7 @@ impl Message {
             Self::AlreadyRegistered { reset_link_page: link.clone() },
             Self::SignInCode { code: "123456".to_owned(), link: None },
             Self::SignInCode { code: "123456".to_owned(), link: Some(link.clone()) },
+            Self::SignUpCode { code: "123456".to_owned() },
             Self::ResetPassword { link: link.clone(), name: None },
             Self::ResetPassword { link: link.clone(), name: Some("Sample".to_owned()) },
             Self::ChangeEmail { link: link.clone() },

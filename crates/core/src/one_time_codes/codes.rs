@@ -139,6 +139,16 @@ impl OneTimeCodes<'_> {
         wish: &CodeFor<'_>,
         now: Timestamp,
     ) -> Result<NewCode, InternalError> {
+        self.new_code_for_name(wish, "", now)
+    }
+
+    /// The same, good for one wished name alone.
+    pub(crate) fn new_code_for_name(
+        &self,
+        wish: &CodeFor<'_>,
+        name_key: &str,
+        now: Timestamp,
+    ) -> Result<NewCode, InternalError> {
         let random = self.auth.random();
         let id = CodeId::new(now, random);
         let code = self.six_digits();
@@ -148,13 +158,14 @@ impl OneTimeCodes<'_> {
         let secret = Secret { code: code.reveal().to_owned(), link: link.clone() };
         let secret = Zeroizing::new(serde_json::to_vec(&secret).map_err(InternalError::fault)?);
         let network = wish.network.to_string();
-        let mut batch =
-            Batch::from(store::void_codes_of(wish.target_key, wish.purpose.word(), &network));
+        let target = (wish.target_key, name_key);
+        let mut batch = Batch::from(store::void_codes_of(target, wish.purpose.word(), &network));
         batch.add(store::insert_code(&store::NewCodeRow {
             id,
             purpose: wish.purpose.word(),
             account: wish.account,
             target_key: wish.target_key,
+            name_key,
             digest: self.code_digest(wish.purpose, id, &code),
             link_digest: link.as_ref().map(|link| self.digest(wish.purpose, link)),
             flow_digest: wish.link_for.map(|browser| self.browser_digest(browser)),

@@ -80,6 +80,7 @@ pub(super) struct NewCodeRow<'a> {
     pub(super) purpose: &'static str,
     pub(super) account: Option<AccountId>,
     pub(super) target_key: &'a str,
+    pub(super) name_key: &'a str,
     pub(super) digest: [u8; 32],
     pub(super) link_digest: Option<[u8; 32]>,
     pub(super) flow_digest: Option<[u8; 32]>,
@@ -99,8 +100,8 @@ pub(super) fn insert_code(new: &NewCodeRow<'_>) -> Statement {
         "INSERT INTO one_time_codes
                 (id, purpose, account_id, target_key, digest, link_digest, flow_digest, network,
                  sealed_secret, details, attempts_left, others_attempts_left, resends_left,
-                 created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                 created_at, expires_at, name_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         [
             new.id.into(),
             new.purpose.into(),
@@ -117,6 +118,7 @@ pub(super) fn insert_code(new: &NewCodeRow<'_>) -> Statement {
             new.resends.into(),
             new.created_at.into(),
             new.expires_at.into(),
+            new.name_key.into(),
         ],
     )
 }
@@ -237,12 +239,47 @@ pub(super) fn void_codes(target_key: &str, purpose: &'static str) -> Statement {
     )
 }
 
-/// Removes a target's unused codes of one purpose that one network asked for.
-pub(super) fn void_codes_of(target_key: &str, purpose: &'static str, network: &str) -> Statement {
+/// Removes a target's unused codes of one purpose, and for one name, that one network asked for.
+pub(super) fn void_codes_of(
+    (target_key, name_key): (&str, &str),
+    purpose: &'static str,
+    network: &str,
+) -> Statement {
     Statement::new(
         "DELETE FROM one_time_codes
-          WHERE target_key = $1 AND purpose = $2 AND network = $3 AND consumed_at IS NULL",
-        [target_key.into(), purpose.into(), network.into()],
+          WHERE target_key = $1 AND purpose = $2 AND network = $3 AND name_key = $4
+            AND consumed_at IS NULL",
+        [target_key.into(), purpose.into(), network.into(), name_key.into()],
+    )
+}
+
+/// Removes the unused codes of one purpose for a wished name, whatever their target.
+pub(super) fn void_codes_for_name(name_key: &str, purpose: &'static str) -> Statement {
+    Statement::new(
+        "DELETE FROM one_time_codes
+          WHERE name_key = $1 AND name_key <> '' AND purpose = $2 AND consumed_at IS NULL",
+        [name_key.into(), purpose.into()],
+    )
+}
+
+/// The unused code for a target and a name, dead ones too, and whether it lives: a live one
+/// before dead ones, the network's own before others', the latest first.
+pub(super) fn find_code_for_name(
+    (target_key, name_key): (&str, &str),
+    purpose: &'static str,
+    network: &str,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "SELECT id, network, sealed_secret, expires_at, details,
+                expires_at > $5 AND attempts_left > 0 AND matched_by IS NULL
+           FROM one_time_codes
+          WHERE target_key = $1 AND purpose = $2 AND name_key = $3 AND consumed_at IS NULL
+          ORDER BY CASE WHEN expires_at > $5 AND attempts_left > 0 AND matched_by IS NULL
+                        THEN 0 ELSE 1 END,
+                   CASE WHEN network = $4 THEN 0 ELSE 1 END, created_at DESC, id DESC
+          LIMIT 1",
+        [target_key.into(), purpose.into(), name_key.into(), network.into(), now.into()],
     )
 }
 

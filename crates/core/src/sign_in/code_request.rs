@@ -97,6 +97,8 @@ impl SignIn<'_> {
             typed: contact.as_typed().to_owned(),
             door: arrival.door,
             source_url: source.as_ref().map(|source| source.url().to_owned()),
+            username: None,
+            is_decoy: false,
         };
         let code = self.auth.one_time_codes().new_code(
             &CodeFor {
@@ -151,7 +153,7 @@ impl SignIn<'_> {
         self.sent(batch).await
     }
 
-    async fn sent(&self, batch: Batch) -> Result<bool, InternalError> {
+    pub(super) async fn sent(&self, batch: Batch) -> Result<bool, InternalError> {
         match self.auth.database().write(batch).await {
             Ok(_) => {
                 self.auth.messages().wake();
@@ -210,6 +212,13 @@ pub(super) struct Details {
     /// Where the asker came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source_url: Option<String>,
+    /// The wished name as it was typed, where the code makes an account that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) username: Option<String>,
+    /// Whether the code was mailed to nobody, because the address has an account: it proves
+    /// nothing, however it is typed.
+    #[serde(default)]
+    pub(super) is_decoy: bool,
 }
 
 impl Details {

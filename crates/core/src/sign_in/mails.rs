@@ -33,8 +33,8 @@ impl SignIn<'_> {
     pub(super) fn reset_page(&self, door: Door) -> String {
         let settings = self.auth.settings();
         let pages = match door {
-            // The page of its front end shows nothing without a link.
-            Door::Users => settings.public_url.trim_end_matches('/'),
+            // The page of the one's front end shows nothing without a link, the other's has none.
+            Door::Users | Door::OtpSession => settings.public_url.trim_end_matches('/'),
             door => settings.pages_url(door),
         };
         format!("{pages}/reset-password")

@@ -20,6 +20,8 @@ mod owner;
 mod recovery;
 mod second_factor;
 mod sign_up;
+mod sign_up_code;
+mod sign_up_with_code;
 mod step_up;
 mod store;
 mod verification;
@@ -37,6 +39,8 @@ pub use second_factor::{
     Challenge, SecondFactor, SecondFactorAttempt, SecondFactorError, SecondProof,
 };
 pub use sign_up::{NewAccount, SignUp, SignUpError, SignedUp};
+pub use sign_up_code::SignUpCodeRequest;
+pub use sign_up_with_code::{CodeSignUp, CodeSignUpError};
 pub use step_up::{Anew, AnewError, RECENT};
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_code::{CodeAttempt, LinkStep, LinkView};

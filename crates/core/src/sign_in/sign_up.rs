@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::mails::whereabouts;
+use super::store::Candidate;
 use super::{Arrival, SignIn};
-use crate::accounts::{self, Email, NewRow, Username};
+use crate::accounts::{self, Contact, Email, NewRow, Username};
 use crate::audit::{Entry, Event};
 use crate::credentials::password::{GateError, PasswordProblem, StoredHash};
-use crate::database::{Batch, WriteError};
+use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::limits::{MailKind, TooMany};
@@ -106,8 +107,8 @@ pub struct NewAccount {
 
 /// Which of the two is somebody's already.
 #[derive(Debug)]
-struct Taken {
-    username: bool,
+pub(super) struct Taken {
+    pub(super) username: bool,
     /// The address as its owner typed it.
     email: Option<String>,
 }
@@ -303,6 +304,33 @@ impl SignIn<'_> {
         }
     }
 
+    /// The statement that makes an account whose address or number is proven, as `new` is.
+    pub(super) fn proven_account(
+        &self,
+        new: &Candidate,
+        contact: &Contact,
+        username: Option<&Username>,
+        door: Door,
+    ) -> Statement {
+        let typed = Some((contact.as_typed(), contact.key()));
+        let is_email = matches!(contact, Contact::Email(_));
+        accounts::insert(&NewRow {
+            id: new.id,
+            number: new.number,
+            email: typed.filter(|_| is_email),
+            email_verified_at: new.email_verified_at,
+            username: username.map(|name| (name.as_typed(), name.key())),
+            phone: typed.filter(|_| !is_email),
+            phone_verified_at: new.phone_verified_at,
+            last_sign_in_at: new.last_sign_in_at,
+            role: self.auth.settings().default_role(door),
+            is_staff: false,
+            is_superuser: false,
+            created_at: new.created_at,
+            created_from: &new.created_from,
+        })
+    }
+
     fn answer(&self, real_token: Option<Token>, browser: Token, door: Door) -> SignedUp {
         let decoy = || uuid::Builder::from_random_bytes(self.auth.random().bytes()).into_uuid();
         SignedUp {
@@ -312,7 +340,7 @@ impl SignIn<'_> {
         }
     }
 
-    async fn taken(
+    pub(super) async fn taken(
         &self,
         username: Option<&Username>,
         email: &Email,
@@ -333,7 +361,7 @@ impl SignIn<'_> {
         Ok(())
     }
 
-    fn signed_up_entry(&self, id: AccountId, now: Timestamp) -> crate::database::Statement {
+    fn signed_up_entry(&self, id: AccountId, now: Timestamp) -> Statement {
         Entry::new(Event::SignedUp).account(id).statement(now, self.auth.random())
     }
 

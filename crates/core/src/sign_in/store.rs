@@ -47,6 +47,12 @@ impl Candidate {
         self.email_verified_at.is_some() || self.phone_verified_at.is_some()
     }
 
+    /// Whether nobody else can get its address by proving it: its owner has, or an operator has
+    /// disabled the account.
+    pub(super) fn keeps_its_address(&self) -> bool {
+        self.email_verified_at.is_some() || !self.is_active()
+    }
+
     /// Takes note of a proof that is about to be written.
     pub(super) fn proven_by(&mut self, contact: &Contact, now: Timestamp) {
         match contact {

@@ -5,10 +5,9 @@
 
 use super::code_request::Details;
 use super::complete::Passed;
-use super::mails::whereabouts;
 use super::store::Candidate;
 use super::{Arrival, START_AGAIN, SignIn, SignInError, Step, Way};
-use crate::accounts::{self, Contact, NewRow};
+use crate::accounts::{self, Contact};
 use crate::audit::{Entry, Event};
 use crate::database::Batch;
 use crate::error::InternalError;
@@ -148,7 +147,7 @@ impl SignIn<'_> {
     }
 
     /// Whoever proves says little of where they came from; what the asker said counts then.
-    fn came_as_asked(&self, arrival: Arrival, details: &Details) -> Arrival {
+    pub(super) fn came_as_asked(&self, arrival: Arrival, details: &Details) -> Arrival {
         if self.auth.sources().of_hint(&arrival.source, arrival.door).is_some() {
             return arrival;
         }
@@ -207,24 +206,9 @@ impl SignIn<'_> {
     ) -> Result<Passed, InternalError> {
         let now = self.auth.clock().now();
         let id = AccountId::new(now, self.auth.random());
-        let found = Candidate::new(id, self.new_number(), contact, &arrival.client, now);
-        let typed = Some((contact.as_typed(), contact.key()));
-        let is_email = matches!(contact, Contact::Email(_));
-        let made = accounts::insert(&NewRow {
-            id,
-            number: found.number,
-            email: typed.filter(|_| is_email),
-            email_verified_at: is_email.then_some(now),
-            username: None,
-            phone: typed.filter(|_| !is_email),
-            phone_verified_at: (!is_email).then_some(now),
-            last_sign_in_at: Some(now),
-            role: self.auth.settings().default_role(arrival.door),
-            is_staff: false,
-            is_superuser: false,
-            created_at: now,
-            created_from: &whereabouts(&arrival.client),
-        });
+        let mut found = Candidate::new(id, self.new_number(), contact, &arrival.client, now);
+        found.last_sign_in_at = Some(now);
+        let made = self.proven_account(&found, contact, None, arrival.door);
         let mut batch = used.clone();
         let entry = Entry::new(Event::SignedUp).account(id).network(arrival.client.network());
         batch.add(entry.statement(now, self.auth.random()));

@@ -108,11 +108,11 @@ struct Undoable {
 
 /// How somebody gives way who only claimed an address.
 #[derive(Default)]
-struct Yielding {
+pub(super) struct Yielding {
     /// Before the address is given to another, since it must be free.
-    first: Batch,
+    pub(super) first: Batch,
     /// What tells every node; last in the batch.
-    last: Batch,
+    pub(super) last: Batch,
 }
 
 impl SignIn<'_> {
@@ -189,7 +189,12 @@ impl SignIn<'_> {
 
     /// What takes an address from an account that never proved it: the account is closed, or
     /// keeps what else it has proven.
-    fn yielding(&self, holder: &Candidate, kind: AddressKind, now: Timestamp) -> Yielding {
+    pub(super) fn yielding(
+        &self,
+        holder: &Candidate,
+        kind: AddressKind,
+        now: Timestamp,
+    ) -> Yielding {
         let version = holder.security_version;
         let sessions = self.auth.sessions();
         let release = match kind {

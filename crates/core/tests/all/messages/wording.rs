@@ -22,6 +22,7 @@ fn one_of_each() -> Vec<Message> {
         Message::AlreadyRegistered { reset_link_page: link.clone() },
         Message::SignInCode { code: "042137".to_owned(), link: Some(link.clone()) },
         Message::SignInCode { code: "042137".to_owned(), link: None },
+        Message::SignUpCode { code: "042137".to_owned() },
         Message::ResetPassword { link, name: Some(HOSTILE.to_owned()) },
         Message::Welcome { name },
         Message::PasswordChanged { at, from: from.clone() },
@@ -99,6 +100,19 @@ async fn the_mail_with_a_code_says_what_the_contract_wants() {
     assert_eq!(mails[0].link(), LINK);
     assert!(mails[0].html.contains(&format!("href=\"{}\"", LINK.replace('&', "&amp;"))));
     assert!(!mails[1].text.contains("://") && !mails[1].html.contains("href"));
+}
+
+#[tokio::test]
+async fn the_mail_with_a_code_to_sign_up_names_the_product_and_holds_nothing_but_the_code() {
+    let code = Message::SignUpCode { code: "042137".to_owned() };
+    let mail = sent_for(&[code], 10).await.swap_remove(0);
+    assert_eq!(mail.subject, "Email verification for Ironlatch");
+    assert_eq!(mail.code(), "042137");
+    for words in ["Your OTP for verification is:", "This code expires in 10 minutes.", "042137"] {
+        assert!(mail.text.contains(words), "{words} is missing in the text:\n{}", mail.text);
+        assert!(mail.html.contains(words), "{words} is missing in the HTML");
+    }
+    assert!(!mail.text.contains("://") && !mail.html.contains("href"));
 }
 
 #[tokio::test]

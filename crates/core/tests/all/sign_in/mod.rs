@@ -8,6 +8,7 @@ mod owner;
 mod phone_change;
 mod second_factor;
 mod sign_up;
+mod sign_up_code;
 mod with_code;
 
 use std::time::Duration;
