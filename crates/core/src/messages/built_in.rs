@@ -9,7 +9,7 @@ pub(super) const SMS: [(&str, &str); 4] = [
 ];
 
 /// Every file a mail is made of.
-pub(super) const MAIL: [(&str, &str); 65] = [
+pub(super) const MAIL: [(&str, &str); 68] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -57,6 +57,12 @@ pub(super) const MAIL: [(&str, &str); 65] = [
     ),
     ("second_factor_removed.txt", include_str!("../../templates/mail/second_factor_removed.txt")),
     ("second_factor_removed.html", include_str!("../../templates/mail/second_factor_removed.html")),
+    (
+        "second_factor_missing.subject",
+        include_str!("../../templates/mail/second_factor_missing.subject"),
+    ),
+    ("second_factor_missing.txt", include_str!("../../templates/mail/second_factor_missing.txt")),
+    ("second_factor_missing.html", include_str!("../../templates/mail/second_factor_missing.html")),
     (
         "recovery_codes_replaced.subject",
         include_str!("../../templates/mail/recovery_codes_replaced.subject"),

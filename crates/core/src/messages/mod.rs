@@ -75,6 +75,8 @@ pub enum Message {
     SecondFactorAdded { at: Timestamp, from: String },
     /// The authenticator app and its recovery codes were removed.
     SecondFactorRemoved { at: Timestamp, from: String },
+    /// Somebody passed the first step of a sign-in where nobody can ask for the second.
+    SecondFactorMissing { at: Timestamp, from: String },
     /// Ten new recovery codes took the place of the old ones.
     RecoveryCodesReplaced { at: Timestamp, from: String },
     /// "Prove that this is your account's new address": link valid until the expiry.

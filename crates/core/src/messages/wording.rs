@@ -36,6 +36,7 @@ impl Message {
             Self::AccountClosed { .. } => "account_closed",
             Self::SecondFactorAdded { .. } => "second_factor_added",
             Self::SecondFactorRemoved { .. } => "second_factor_removed",
+            Self::SecondFactorMissing { .. } => "second_factor_missing",
             Self::RecoveryCodesReplaced { .. } => "recovery_codes_replaced",
             Self::ChangeEmail { .. } => "change_email",
             Self::EmailChanged { .. } => "email_changed",
@@ -83,6 +84,7 @@ impl Message {
             | Self::TokenTheft { at, from }
             | Self::SecondFactorAdded { at, from }
             | Self::SecondFactorRemoved { at, from }
+            | Self::SecondFactorMissing { at, from }
             | Self::RecoveryCodesReplaced { at, from }
             | Self::NewEmail { at, from } => {
                 json!({ "at": moment(*at), "from": whereabouts(from) })
@@ -108,7 +110,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 24] {
+    pub(super) fn samples() -> [Self; 25] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -136,6 +138,7 @@ impl Message {
             Self::AccountClosed { at },
             Self::SecondFactorAdded { at, from: from.clone() },
             Self::SecondFactorRemoved { at, from: from.clone() },
+            Self::SecondFactorMissing { at, from: from.clone() },
             Self::RecoveryCodesReplaced { at, from: from.clone() },
             Self::RecoveryCodeUsed { at, from, left: 9 },
         ]

@@ -43,6 +43,16 @@ impl Door {
         }
     }
 
+    /// Whether its clients can ask for the second step of a sign-in; elsewhere a sign-in with one
+    /// ends, and its owner is told.
+    #[must_use]
+    pub const fn has_second_step(self) -> bool {
+        match self {
+            Self::Api | Self::Codes | Self::Users | Self::Cfg => true,
+            Self::OtpSession | Self::Accounts => false,
+        }
+    }
+
     /// The door of a stored word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {

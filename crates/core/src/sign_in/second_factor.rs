@@ -145,6 +145,9 @@ impl SignIn<'_> {
         let token = self.auth.random().token();
         let mut batch = Batch::from(accounts::unchanged(found.id, found.security_version));
         batch.append(achieved);
+        if !arrival.door.has_second_step() {
+            batch.extend(self.told_of_the_missing_step(&found, arrival, now).await?);
+        }
         batch.add(store::insert_challenge(&store::NewChallenge {
             id: ChallengeId::new(now, self.auth.random()),
             account: found.id,
@@ -164,6 +167,22 @@ impl SignIn<'_> {
         }
         let methods = SecondFactor::ALL.to_vec();
         Ok(Challenge { token, methods, lifetime: CHALLENGE_LIFETIME })
+    }
+
+    /// Tells an owner that a sign-in ended where nobody can ask for the second step; once while
+    /// a challenge lives, so that whoever has the password cannot fill the mailbox with it.
+    async fn told_of_the_missing_step(
+        &self,
+        found: &Candidate,
+        arrival: &Arrival,
+        now: Timestamp,
+    ) -> Result<Option<Statement>, InternalError> {
+        let open = store::find_open_challenge(found.id, arrival.door, now);
+        if self.auth.database().read_one(open).await?.is_some() {
+            return Ok(None);
+        }
+        let from = whereabouts(&arrival.client);
+        self.notice(found, &Message::SecondFactorMissing { at: now, from }, now)
     }
 
     /// Answers a challenge: the second step, which opens the session.

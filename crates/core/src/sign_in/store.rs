@@ -252,6 +252,15 @@ pub(super) fn find_challenge(digest: [u8; 32], now: Timestamp) -> Statement {
     )
 }
 
+/// Whether an account was challenged through a door a moment ago.
+pub(super) fn find_open_challenge(account: AccountId, door: Door, now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT 1 FROM second_factor_challenges
+          WHERE account_id = $1 AND door = $2 AND expires_at > $3 LIMIT 1",
+        [account.into(), door.word().into(), now.into()],
+    )
+}
+
 /// Reads a row of [`find_challenge`].
 pub(super) fn challenge(row: &Row) -> Result<Stored, InternalError> {
     let door = row.text(2)?;

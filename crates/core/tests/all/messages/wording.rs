@@ -38,6 +38,7 @@ fn one_of_each() -> Vec<Message> {
         Message::AccountClosed { at },
         Message::SecondFactorAdded { at, from: from.clone() },
         Message::SecondFactorRemoved { at, from: from.clone() },
+        Message::SecondFactorMissing { at, from: from.clone() },
         Message::RecoveryCodesReplaced { at, from: from.clone() },
         Message::RecoveryCodeUsed { at, from, left: 9 },
     ]

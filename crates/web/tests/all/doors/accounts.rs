@@ -313,6 +313,17 @@ async fn e01_with_an_app_the_password_alone_is_not_enough() {
         assert!(refused.set_cookies().is_empty());
         let wrong = login(&server, ADA, "not the one").await.expect(401);
         assert_eq!(wrong.text(), r#"{"detail":"Invalid credentials."}"#);
+        let told = async || {
+            server.deliver().await;
+            let mails = server.inbox.to(ADA);
+            mails.iter().filter(|mail| mail.subject.contains("stopped half-way")).count()
+        };
+        assert_eq!(told().await, 1, "the owner is told");
+        login(&server, ADA, PASSWORD).await.expect(401);
+        assert_eq!(told().await, 1, "once while that is news");
+        server.clock.advance(minutes(5));
+        login(&server, ADA, PASSWORD).await.expect(401);
+        assert_eq!(told().await, 2);
         // A code in the body is no field of the contract.
         let code = totp_code(app.secret.reveal(), server.now());
         let body = json!({ "email": ADA, "password": PASSWORD, "code": code });
@@ -531,7 +542,7 @@ async fn taken_and_unknown_addresses_are_answered_alike() {
             assert_eq!(seen(&answer), seen(&fresh), "A03: {email}");
         }
         server.deliver().await;
-        server.inbox.latest_about(ADA, "already");
+        let _ = server.inbox.latest_about(ADA, "already");
         let ask = async |email: &str| {
             let body = json!({ "email": email });
             seen(&post(&mut server.client(), "password-reset", body).await)
