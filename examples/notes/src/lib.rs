@@ -5,16 +5,18 @@
 //!
 //! - `GET /notes` wants anybody signed in,
 //! - `POST /notes` wants somebody whose address is proven,
-//! - `GET /admin/notes` wants somebody with the role `admin`.
+//! - `GET /admin/notes` wants somebody with the role `admin`,
+//! - `POST /admin/people` too: it makes accounts for people who have not come yet.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use ironlatch_core::Auth;
 use ironlatch_core::ids::AccountId;
+use ironlatch_core::sign_in::RegisterUserError;
 use ironlatch_web::{HasRole, Role, SignedIn, Verified};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,7 @@ pub fn app(auth: Auth, settings: ironlatch_web::Settings) -> Router {
     let own = Router::new()
         .route("/notes", get(list).post(add))
         .route("/admin/notes", get(count))
+        .route("/admin/people", post(invite))
         .with_state(Notes { auth: auth.clone(), all: Arc::default() });
     own.nest(PREFIX, ironlatch_web::router(auth, settings))
 }
@@ -56,6 +59,12 @@ struct Body {
     text: String,
 }
 
+/// Somebody who shall have an account.
+#[derive(Debug, Deserialize)]
+struct Person {
+    email: String,
+}
+
 /// The role that may count everybody's notes.
 struct Admin;
 
@@ -80,4 +89,20 @@ async fn add(person: Verified, State(notes): State<Notes>, Json(body): Json<Body
 /// How many notes there are.
 async fn count(_admin: HasRole<Admin>, State(notes): State<Notes>) -> Json<usize> {
     Json(notes.all.lock().unwrap_or_else(PoisonError::into_inner).len())
+}
+
+/// An account for somebody who has not come yet: the first code proves its address.
+async fn invite(
+    _admin: HasRole<Admin>,
+    State(notes): State<Notes>,
+    Json(person): Json<Person>,
+) -> StatusCode {
+    match notes.auth.sign_in().register_user(&person.email, None).await {
+        Ok((_, true)) => StatusCode::CREATED,
+        Ok((_, false)) => StatusCode::OK,
+        Err(RegisterUserError::EmailRequired | RegisterUserError::InvalidEmail) => {
+            StatusCode::BAD_REQUEST
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }

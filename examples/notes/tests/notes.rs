@@ -52,6 +52,11 @@ async fn routes_ask_for_a_person_an_address_or_a_role() {
         server.auth.accounts().set_role(&who, "admin").await.unwrap();
         assert_eq!(ada.get("/admin/notes").await.expect(200).json(), json!(1));
 
+        let bob = json!({"email": "bob@example.com"});
+        ada.post_json("/admin/people", &bob).await.expect(201);
+        ada.post_json("/admin/people", &bob).await.expect(200);
+        ada.post_json("/admin/people", &json!({"email": "bob"})).await.expect(400);
+
         ada.post("/identity/api/auth/logout/").await.expect(200);
         assert_eq!(ada.get("/notes").await.status, 401, "signed out");
     })

@@ -56,23 +56,31 @@ impl SignIn<'_> {
         browser: Option<Token>,
         arrival: &Arrival,
     ) -> Result<CodeRequested, CodeRequestError> {
-        let network = arrival.client.network();
         let browser = browser.unwrap_or_else(|| self.auth.random().token());
-        let requested = CodeRequested { browser, browser_lifetime: Purpose::SignIn.lifetime() };
+        self.send_code(contact, Some(&browser), arrival).await?;
+        Ok(CodeRequested { browser, browser_lifetime: Purpose::SignIn.lifetime() })
+    }
+
+    /// The same for a browser that keeps a link's secret, or (none) with nothing but the code.
+    pub(super) async fn send_code(
+        &self,
+        contact: &Contact,
+        browser: Option<&Token>,
+        arrival: &Arrival,
+    ) -> Result<(), CodeRequestError> {
+        let network = arrival.client.network();
         if let Contact::Phone(phone) = contact {
             self.auth.limits().admit_sms(network, phone.key()).await?;
         }
         let admitted = self.auth.limits().admit_code(MailKind::SignInCode, network, contact.key());
         let refusal = match admitted {
-            Ok(()) if self.send_new_code(contact, &requested.browser, arrival).await? => {
-                return Ok(requested);
-            }
+            Ok(()) if self.send_new_code(contact, browser, arrival).await? => return Ok(()),
             Ok(()) => TooMany { retry_at: self.auth.clock().now().plus(hours(1)) },
             Err(CodeRefusal::Identifier(refusal)) => refusal,
             Err(CodeRefusal::Network(refusal)) => return Err(refusal.into()),
         };
         if self.send_live_code(contact, arrival).await? {
-            return Ok(requested);
+            return Ok(());
         }
         Err(refusal.into())
     }
@@ -81,7 +89,7 @@ impl SignIn<'_> {
     async fn send_new_code(
         &self,
         contact: &Contact,
-        browser: &Token,
+        browser: Option<&Token>,
         arrival: &Arrival,
     ) -> Result<bool, InternalError> {
         let now = self.auth.clock().now();
@@ -106,7 +114,7 @@ impl SignIn<'_> {
                 account: found.as_ref().map(|found| found.id),
                 target_key: contact.key(),
                 network,
-                link_for: matches!(contact, Contact::Email(_)).then_some(browser),
+                link_for: browser.filter(|_| matches!(contact, Contact::Email(_))),
                 details: &details.to_text()?,
             },
             now,

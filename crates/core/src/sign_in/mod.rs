@@ -10,6 +10,7 @@
 //! Owns the tables `second_factor_challenges` and `address_changes`.
 
 mod address_change;
+mod application_calls;
 mod arrival;
 mod code_request;
 mod complete;
@@ -29,6 +30,7 @@ mod with_code;
 mod with_password;
 
 pub use address_change::{AddressError, AddressKind, EmailChangeFacts, UndoFacts};
+pub use application_calls::{RegisterUserError, RequestOtpError, VerifyOtpError};
 pub use arrival::{Arrival, Previous};
 pub use code_request::{CodeRequestError, CodeRequested};
 pub use complete::{SignedIn, Step, Way};

@@ -304,8 +304,8 @@ impl SignIn<'_> {
         }
     }
 
-    /// The statement that makes an account whose address or number is proven, as `new` is.
-    pub(super) fn proven_account(
+    /// The statement that makes an account with an address or a number, as `new` is.
+    pub(super) fn account_row(
         &self,
         new: &Candidate,
         contact: &Contact,
@@ -361,7 +361,7 @@ impl SignIn<'_> {
         Ok(())
     }
 
-    fn signed_up_entry(&self, id: AccountId, now: Timestamp) -> Statement {
+    pub(super) fn signed_up_entry(&self, id: AccountId, now: Timestamp) -> Statement {
         Entry::new(Event::SignedUp).account(id).statement(now, self.auth.random())
     }
 

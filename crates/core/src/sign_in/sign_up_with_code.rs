@@ -190,7 +190,7 @@ impl SignIn<'_> {
 
         let yielding = holder.map(|holder| self.yielding(holder, AddressKind::Email, now));
         let Yielding { first: mut batch, last } = yielding.unwrap_or_default();
-        batch.add(self.proven_account(&new, &contact, Some(&username), arrival.door));
+        batch.add(self.account_row(&new, &contact, Some(&username), arrival.door));
         batch.add(codes.consume_matched(&proven.matched, now));
         let target = (wish.email.key(), wish.username.key());
         batch.extend(codes.void_codes_for(Purpose::SignUpCode, target));

@@ -208,7 +208,7 @@ impl SignIn<'_> {
         let id = AccountId::new(now, self.auth.random());
         let mut found = Candidate::new(id, self.new_number(), contact, &arrival.client, now);
         found.last_sign_in_at = Some(now);
-        let made = self.proven_account(&found, contact, None, arrival.door);
+        let made = self.account_row(&found, contact, None, arrival.door);
         let mut batch = used.clone();
         let entry = Entry::new(Event::SignedUp).account(id).network(arrival.client.network());
         batch.add(entry.statement(now, self.auth.random()));

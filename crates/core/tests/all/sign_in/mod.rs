@@ -1,6 +1,7 @@
 //! The ways in: password sign-in, sign-up, links, and what the first proof of an address does.
 
 mod address_change;
+mod application_calls;
 mod first_proof;
 mod limits;
 mod matrix;
