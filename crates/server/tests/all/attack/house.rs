@@ -206,9 +206,14 @@ impl House {
                 "refresh",
                 "access_token",
                 "refresh_token",
+                "secret",
+                "challenge",
             ];
             let texts = members.iter().filter(|(key, _)| secret.contains(&key.as_str()));
             found.extend(texts.filter_map(|(_, value)| Some(value.as_str()?.to_owned())));
+            let codes = members.get("recovery_codes").and_then(Value::as_array);
+            found
+                .extend(codes.into_iter().flatten().filter_map(|it| Some(it.as_str()?.to_owned())));
         }
         self.bodies.lock().unwrap().push_str(&answer.text());
         for line in answer.set_cookies() {

@@ -11,6 +11,7 @@ mod forged_tokens;
 mod house;
 mod http;
 mod links;
+mod second_factor;
 mod sessions;
 mod sink;
 mod stolen_database;

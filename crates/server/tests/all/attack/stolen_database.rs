@@ -1,12 +1,13 @@
 //! A stolen database signs nobody in and cannot be guessed against (design, section 8): after
 //! every act there is, no secret that passed through it stands in any table or file.
 
-use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::json;
 
 use super::database::{dump, file};
 use super::house::{House, PASSWORD, each_house};
 use super::http::Call;
+use super::second_factor;
 
 const NEW: &str = "another way home 18";
 const RESET: &str = "a third way home 19";
@@ -28,8 +29,11 @@ const MARKS: [&[u8]; 8] = [
 fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut raw = vec![secret.to_vec()];
     raw.extend(BASE64URL_NOPAD.decode(secret).ok().filter(|bytes| bytes.len() >= 8));
+    raw.extend(BASE32_NOPAD.decode(secret).ok().filter(|bytes| bytes.len() >= 8));
     raw.extend(HEXLOWER.decode(secret).ok().filter(|bytes| bytes.len() >= 8));
     let text = std::str::from_utf8(secret).unwrap_or_default();
+    // A recovery code without its dashes.
+    raw.extend(Some(text.replace('-', "").into_bytes()).filter(|bytes| bytes.len() >= 8));
     raw.extend(text.parse::<uuid::Uuid>().ok().map(|uuid| uuid.as_bytes().to_vec()));
     let spelled = raw.iter().flat_map(|bytes| {
         [
@@ -122,6 +126,17 @@ fn drive_everything(house: &House) {
     ask("/api/auth/password/forgot", "eve@example.com");
     house.mail("eve@example.com", "Reset your", 1);
     house.signed_in("ada@example.com", RESET);
+    // An app, a challenge answered, one left open, a recovery code used.
+    let eve = house.signed_in("eve@example.com", PASSWORD);
+    let app = second_factor::enrol(house, &eve);
+    let challenges = [(); 3].map(|()| second_factor::challenge(house, &eve.email));
+    for (challenge, method, code) in [
+        (&challenges[0], "totp", app.code(1)),
+        (&challenges[1], "recovery_code", app.recovery_codes[0].clone()),
+    ] {
+        let answer = house.call(second_factor::verify(challenge, method, &code));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
     house.run(&["keys", "rotate"]);
 }
 
@@ -145,6 +160,9 @@ async fn a_dump_of_the_database_holds_nothing_that_signs_in_or_can_be_guessed_ag
             "signing_keys.sealed_private",
             "messages.sealed_body",
             "one_time_codes.digest",
+            "totp_credentials.sealed_secret",
+            "recovery_codes.digest",
+            "second_factor_challenges.digest",
             "audit_entries.details",
             "session_chains.generation",
         ] {
