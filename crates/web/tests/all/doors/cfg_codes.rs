@@ -229,6 +229,32 @@ async fn what_is_refused_is_refused_alike() {
     .await;
 }
 
+/// A04: status, body, names of headers and the shape of cookies.
+#[tokio::test]
+async fn a04_a_request_is_answered_alike_for_every_address() {
+    each_open_server(async |server| {
+        for email in [ADA, "bob@example.com", "eve@example.com"] {
+            server.verified_account(email).await;
+        }
+        server.sign_up("unproven@example.com").await;
+        let disabled = AccountRef::Email(address("bob@example.com"));
+        server.auth.accounts().disable(&disabled).await.unwrap();
+        server.enrol("eve@example.com", PASSWORD).await;
+        let seen = async |identifier: &str| {
+            let answer = request(&mut server.client(), &json!({ "identifier": identifier })).await;
+            let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+            let cookies: Vec<_> = answer.set_cookies().iter().map(|line| line.len()).collect();
+            (answer.status, answer.text().to_owned(), names, cookies)
+        };
+        let nobody = seen("nobody@example.com").await;
+        assert_eq!(nobody.0, 200);
+        for identifier in [ADA, "bob@example.com", "eve@example.com", "unproven@example.com"] {
+            assert_eq!(seen(identifier).await, nobody, "{identifier}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn too_many_requests_are_told_in_a_sentence_the_client_shows() {
     each_open_server(async |server| {

@@ -3,6 +3,7 @@
 mod accounts;
 mod cfg;
 mod cfg_codes;
+mod every_path;
 mod otp_session;
 mod users;
 
