@@ -31,7 +31,7 @@ const VALUES: [&str; 25] = [
 ];
 
 /// Bodies that say they are JSON, and what is wrong with them.
-fn json_bodies() -> Vec<(String, Vec<u8>)> {
+pub(super) fn json_bodies() -> Vec<(String, Vec<u8>)> {
     let mut bodies: Vec<(String, Vec<u8>)> =
         MALFORMED.iter().map(|text| ((*text).to_owned(), text.as_bytes().to_vec())).collect();
     let mut add = |what: &str, bytes: Vec<u8>| bodies.push((what.to_owned(), bytes));
@@ -63,7 +63,7 @@ fn many_keys() -> Vec<u8> {
 }
 
 /// Bodies of other types.
-fn other_bodies() -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn other_bodies() -> Vec<(&'static str, Vec<u8>)> {
     let part = |head: &str| {
         format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\nx\r\n--b--\r\n").into_bytes()
     };

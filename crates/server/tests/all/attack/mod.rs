@@ -2,6 +2,7 @@
 
 mod abuse;
 mod accounts;
+mod accounts_door;
 mod bad_input;
 mod browser;
 mod contract;
