@@ -155,9 +155,12 @@ impl SignIn<'_> {
         let Some(live) = live else { return Ok(false) };
         let found = self.find(&contact.clone().into(), &arrival.client).await?;
         let (sent, allowed) = codes.send_again(&live, now)?;
+        // To where it went the first time: another spelling may be another mailbox.
+        let details = Details::of_text(&live.details)?;
+        let first = details.contact(contact.key())?;
         let mut batch = Batch::from(allowed);
-        let to = SendTo { contact, owners: found.as_ref() };
-        batch.append(self.code_message(to, &sent, arrival.door, now)?);
+        let to = SendTo { contact: &first, owners: found.as_ref() };
+        batch.append(self.code_message(to, &sent, details.door, now)?);
         self.sent(batch).await
     }
 
@@ -232,6 +235,12 @@ pub(super) struct Details {
 impl Details {
     pub(super) fn to_text(&self) -> Result<String, InternalError> {
         serde_json::to_string(self).map_err(InternalError::fault)
+    }
+
+    /// What the code proves, as it was asked with.
+    pub(super) fn contact(&self, key: &str) -> Result<Contact, InternalError> {
+        let contact = Contact::of_typed(&self.typed).filter(|contact| contact.key() == key);
+        contact.ok_or_else(|| InternalError::fault("a code for somebody else"))
     }
 
     pub(super) fn of_text(text: &str) -> Result<Self, InternalError> {

@@ -76,15 +76,17 @@ impl SignIn<'_> {
             tracing::info!(%network, "a sign-in with a code failed");
             return Err(SignInError::WrongCredentials);
         };
-        let arrival = match &live {
-            Some(live) => self.came_as_asked(attempt.arrival, &Details::of_text(&live.details)?),
-            None => attempt.arrival,
-        };
+        let live =
+            live.ok_or_else(|| InternalError::fault("a code that was right is not there"))?;
+        let details = Details::of_text(&live.details)?;
+        // As it was asked with: the code has proven that very spelling's mailbox.
+        let contact = details.contact(attempt.contact.key())?;
+        let arrival = self.came_as_asked(attempt.arrival, &details);
         let mut used = Batch::from(codes.consume_matched(&matched, now));
-        used.add(codes.void_codes(purpose, attempt.contact.key()));
+        used.add(codes.void_codes(purpose, contact.key()));
         used.add(limits.give_back(reserved));
         for _ in 0..TRIES {
-            match self.enter(Way::Code, &attempt.contact, &used, &arrival).await {
+            match self.enter(Way::Code, &contact, &used, &arrival).await {
                 Err(SignInError::Busy { .. }) => {}
                 step => return step,
             }
@@ -120,9 +122,7 @@ impl SignIn<'_> {
             if !self.is_from_here(&link, browser) {
                 return Ok(LinkStep::OtherBrowser);
             }
-            let contact = Contact::of_typed(&details.typed);
-            let contact = contact.filter(|contact| contact.key() == link.target_key);
-            let contact = contact.ok_or(SignInError::WrongCredentials)?;
+            let contact = details.contact(&link.target_key)?;
             let now = self.auth.clock().now();
             let codes = self.auth.one_time_codes();
             let mut used = Batch::from(codes.consume_code_link(&link, now));

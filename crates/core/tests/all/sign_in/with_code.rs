@@ -174,6 +174,37 @@ async fn a_code_goes_to_the_address_as_its_owner_typed_it() {
 }
 
 #[tokio::test]
+async fn another_spelling_gets_neither_the_code_nor_the_account() {
+    each_auth(async |test| {
+        let asked = email("ada@example.com");
+        let here = Arrival::new(test.stranger());
+        ask(&test, &asked, &here).await;
+        let other = email("ADA@Example.com");
+        let elsewhere = Arrival::new(test.stranger());
+        for _ in 0..3 {
+            test.auth.sign_in().request_code(&other, None, &elsewhere).await.unwrap();
+        }
+        test.deliver().await;
+        let sent = test.inbox.to("ada@example.com").len();
+        // Over the limit the live code of this network goes out again, to where it went.
+        test.auth
+            .sign_in()
+            .request_code(&email("aDa@example.com"), None, &elsewhere)
+            .await
+            .unwrap();
+        test.deliver().await;
+        assert_eq!(test.inbox.to("aDa@example.com").len(), 0);
+        assert_eq!(test.inbox.to("ada@example.com").len(), sent);
+
+        let code = test.inbox.latest("ada@example.com").code();
+        let step = tell(&test, &email("adA@example.com"), &code, &here).await.unwrap();
+        let Step::SignedIn(signed_in) = step else { panic!("nobody enrolled a second factor") };
+        assert_eq!(signed_in.account.email.as_deref(), Some("ada@example.com"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_disabled_account_looks_like_a_wrong_code_on_both_ways() {
     each_auth(async |test| {
         let ada = test.verified_account(ADA).await;
