@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use ironlatch_core::accounts::{Contact, Email, Phone, PhoneProblem};
+use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{Arrival, CodeAttempt, LinkStep, SignedIn, Step};
 use serde::Serialize;
@@ -74,7 +75,7 @@ pub(crate) async fn send(
     arrival: &Arrival,
     response: &mut axum::response::Response,
 ) -> Result<(), Problem> {
-    let browser = app.cookies().read_secret(headers, Cookie::CodeFlow);
+    let browser = app.cookies().read_secret(headers, Cookie::CodeFlow).filter(is_of_ours);
     let sent = app.auth().sign_in().request_code(contact, browser, arrival).await;
     let sent = sent.map_err(|error| error.explain(app.now()))?;
     let line = app.cookies().set(
@@ -84,6 +85,13 @@ pub(crate) async fn send(
         app.now(),
     );
     answer::add_token_cookie(response, line)
+}
+
+/// Whether a browser's secret can be one that we gave out: 32 bytes in Base64url. Anything else
+/// is answered with a new one, since not every text can be a cookie of ours.
+fn is_of_ours(browser: &Token) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    browser.reveal().len() == 43 && browser.reveal().bytes().all(is_plain)
 }
 
 /// Exchanges a code for a session.
@@ -187,10 +195,7 @@ fn phone_sentence(problem: PhoneProblem) -> &'static str {
 }
 
 /// Six digits under the contract's own name (the first), or the one that other clients use.
-pub(crate) fn code(
-    fields: &mut Fields,
-    [own, other]: [&'static str; 2],
-) -> Option<ironlatch_core::ports::Token> {
+pub(crate) fn code(fields: &mut Fields, [own, other]: [&'static str; 2]) -> Option<Token> {
     let name = if fields.has(other) && !fields.has(own) { other } else { own };
     let code = fields.secret(name)?;
     let digits = code.reveal().trim();
@@ -198,7 +203,7 @@ pub(crate) fn code(
         ..6 => "Ensure this field has at least 6 characters.",
         7.. => "Ensure this field has no more than 6 characters.",
         6 if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-            return Some(ironlatch_core::ports::Token::new(digits.to_owned()));
+            return Some(Token::new(digits.to_owned()));
         }
         6 => "OTP must contain only digits.",
     };

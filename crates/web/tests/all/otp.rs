@@ -272,3 +272,17 @@ async fn bad_values_are_named_as_the_contract_names_them() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_cookie_that_is_not_ours_gets_a_new_one() {
+    each_server(async |server| {
+        let mut client = server.client();
+        for strange in ["no/secret\"of,ours", "short", &"x".repeat(5_000)] {
+            client.set_cookie("ironlatch_code_flow", strange);
+            ask(&mut client, ADA).await.expect(200);
+            let flow = client.cookie("ironlatch_code_flow").unwrap();
+            assert_eq!(flow.len(), 43, "{flow}");
+        }
+    })
+    .await;
+}
