@@ -20,14 +20,14 @@ impl Sessions<'_> {
     /// account changed while they were proving themselves: they must start again.
     pub async fn start(
         &self,
-        proof: Proof,
+        mut proof: Proof,
         door: Door,
         client: &Client,
     ) -> Result<Started, WriteError> {
         let now = self.auth.clock().now();
         let id = SessionId::new(now, self.auth.random());
         let cookie = (door == Door::OtpSession).then(|| self.auth.random().token());
-        let batch = self.opening(&proof, id, (door, client, cookie.as_ref()), now);
+        let batch = self.opening(&mut proof, id, (door, client, cookie.as_ref()), now);
         let oldest = self.auth.database().write(batch).await?;
         self.state().accounts.forget(proof.account);
         if !oldest.is_empty() {
@@ -40,13 +40,13 @@ impl Sessions<'_> {
     /// session, then the end of the oldest one, if this is one too many.
     fn opening(
         &self,
-        proof: &Proof,
+        proof: &mut Proof,
         id: SessionId,
         (door, client, cookie): (Door, &Client, Option<&Token>),
         now: Timestamp,
     ) -> Batch {
         let lifetimes = self.lifetimes(door);
-        let mut batch = proof.batch.clone();
+        let mut batch = std::mem::take(&mut proof.batch);
         batch.add(store::insert(&NewSession {
             id,
             account: proof.account,

@@ -145,12 +145,16 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         let Passed { way, found, methods, proven_at, made, batch, raised_by, .. } = passed;
         let is_new = made.is_some();
+        // A first proof greets, and a second step may tell of a recovery code.
+        let mut has_mail = is_new || raised_by > 0 || proven_at.is_some();
         let mut opening = Batch::from(
             made.unwrap_or_else(|| accounts::signed_in(found.id, found.security_version, now)),
         );
         opening.append(batch);
         if !is_new {
-            opening.extend(self.new_device_notice(&found, &arrival.client, now)?);
+            let notice = self.new_device_notice(&found, &arrival.client, now)?;
+            has_mail |= notice.is_some();
+            opening.extend(notice);
         }
         let entry = Entry::new(Event::SignedIn).account(found.id);
         let entry = entry.details(serde_json::json!({
@@ -184,7 +188,9 @@ impl SignIn<'_> {
             self.auth.sessions().catch_up().await?;
         }
         self.end_somebody_elses_session(&found, arrival).await?;
-        self.auth.messages().wake();
+        if has_mail {
+            self.auth.messages().wake();
+        }
         self.signed_in(&found, started, is_new, arrival.door).await
     }
 

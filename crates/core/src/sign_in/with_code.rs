@@ -85,11 +85,15 @@ impl SignIn<'_> {
         let mut used = Batch::from(codes.consume_matched(&matched, now));
         used.add(codes.void_codes(purpose, contact.key()));
         used.add(limits.give_back(reserved));
+        // Read before the comparison: whatever has happened to the account since makes the batch
+        // conflict.
+        let mut found = found;
         for _ in 0..TRIES {
-            match self.enter(Way::Code, &contact, &used, &arrival).await {
+            match self.enter(Way::Code, (&contact, found), &used, &arrival).await {
                 Err(SignInError::Busy { .. }) => {}
                 step => return step,
             }
+            found = self.find(&contact.clone().into(), &arrival.client).await?;
         }
         limits.take_back(reserved).await?;
         Err(SignInError::Busy { retry_after: START_AGAIN })
@@ -128,7 +132,8 @@ impl SignIn<'_> {
             let mut used = Batch::from(codes.consume_code_link(&link, now));
             used.add(codes.void_codes(Purpose::SignIn, contact.key()));
             let arrival = self.came_as_asked(arrival.clone().through(details.door), &details);
-            match self.enter(Way::Link, &contact, &used, &arrival).await {
+            let found = self.find(&contact.clone().into(), &arrival.client).await?;
+            match self.enter(Way::Link, (&contact, found), &used, &arrival).await {
                 Err(SignInError::Busy { .. }) => {}
                 step => return step.map(LinkStep::Step),
             }
@@ -160,17 +165,16 @@ impl SignIn<'_> {
         browser.is_some_and(|browser| codes.is_codes_browser(link, browser))
     }
 
-    /// Lets the owner of a proven address or number in, as its account is now; `used` uses the
+    /// Lets the owner of a proven address or number in, as its account was found; `used` uses the
     /// proof up. [`SignInError::Busy`] when the account changed, or was made, meanwhile.
     async fn enter(
         &self,
         way: Way,
-        contact: &Contact,
+        (contact, found): (&Contact, Option<Candidate>),
         used: &Batch,
         arrival: &Arrival,
     ) -> Result<Step, SignInError> {
         let now = self.auth.clock().now();
-        let found = self.find(&contact.clone().into(), &arrival.client).await?;
         let methods = vec![match contact {
             Contact::Email(_) => "email",
             Contact::Phone(_) => "sms",
