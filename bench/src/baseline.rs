@@ -103,6 +103,8 @@ async fn listen(headers: HeaderMap, body: Bytes) -> anyhow::Result<()> {
     let answer = move || std::future::ready((headers.clone(), body.clone()));
     let router = Router::new()
         .route("/api/auth/me/", any(answer.clone()))
+        .route("/api/auth/otp/request/", any(answer.clone()))
+        .route("/api/auth/otp/verify/", any(answer.clone()))
         .route("/api/auth/token/refresh/", any(answer));
     // As the server sets it up.
     let mut protocol = http1::Builder::new();

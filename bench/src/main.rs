@@ -27,6 +27,7 @@ cargo xtask bench [--quick | --full] [NAME...]
   sign_ins    password sign-ins against pure Argon2id
   me          GET /api/auth/me against a bare handler, without and with the access log
   refreshes   durable refreshes against the limit made of their parts, on both engines
+  codes       durable requests for codes and sign-ins with them, likewise, on both engines
   isolation   `me` while sign-ins flood, and the other way; peak memory
   footprint   idle memory, time to the first answer, synchronisations at the first start
   lookups     account lookups with a million accounts against ten thousand

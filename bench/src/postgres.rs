@@ -52,7 +52,32 @@ impl Postgres {
 
     /// The address of its one database.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+        self.url_of("postgres")
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// The address of a copy of its one database, which nobody may be using.
+    pub(crate) fn copied(&self) -> anyhow::Result<String> {
+        let begun = Instant::now();
+        loop {
+            let asked = wait_for(async {
+                let url = self.url_of("template1");
+                let (client, connection) = tokio_postgres::connect(&url, NoTls).await?;
+                tokio::spawn(connection);
+                Ok(client.batch_execute("CREATE DATABASE copy TEMPLATE postgres").await?)
+            });
+            match asked {
+                Ok(()) => return Ok(self.url_of("copy")),
+                // Whoever has hung up is noticed a moment later.
+                Err(error) if begun.elapsed() > PATIENCE => {
+                    return Err(error.context("PostgreSQL copies nothing"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// It listens before it answers.

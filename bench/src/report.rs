@@ -7,6 +7,8 @@ use crate::terms::ROUNDS;
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
+    /// Nothing: it is shown.
+    Nothing,
 }
 
 /// Everything measured in one run.
@@ -33,12 +35,13 @@ impl Report {
     /// Notes a figure. Numbers far from one are shown with fewer digits.
     pub(crate) fn figure(&mut self, name: &str, target: Target, value: f64, how: &str) {
         let (met, asked) = match target {
-            Target::AtLeast(least) => (value >= least, format!("≥ {least}")),
-            Target::AtMost(most) => (value <= most, format!("≤ {most}")),
+            Target::AtLeast(least) => (Some(value >= least), format!("≥ {least}")),
+            Target::AtMost(most) => (Some(value <= most), format!("≤ {most}")),
+            Target::Nothing => (None, String::new()),
         };
         let shown = if value >= 20.0 { format!("{value:.1}") } else { format!("{value:.3}") };
-        let verdict = if met { "met" } else { "SHORT" };
-        self.short += usize::from(!met);
+        let verdict = met.map_or("", |met| if met { "met" } else { "SHORT" });
+        self.short += usize::from(met == Some(false));
         let line = format!("{name:<58} {shown:>8}  {asked:<7} {verdict:<5}  ({how})");
         println!("  {line}");
         self.lines.push(line);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,7 +14,8 @@ use ironlatch_core::client::Network;
 use ironlatch_core::credentials::password::StoredHash;
 use ironlatch_core::database::{Batch, Statement};
 use ironlatch_core::ids::{AccountId, SessionId};
-use ironlatch_core::ports::Token;
+use ironlatch_core::messages::LogTransport;
+use ironlatch_core::ports::{MailTransport, Token};
 use ironlatch_core::time::{Timestamp, days, micros_of};
 use ironlatch_core::tokens::{AccessClaims, Chain, RefreshClaims};
 use tempfile::TempDir;
@@ -45,6 +47,11 @@ impl Account {
     pub(crate) fn email(self) -> String {
         format!("person-{:x}@example.com", scattered(self.number))
     }
+}
+
+/// The address of nobody.
+pub(crate) fn unknown_email(number: u32) -> String {
+    format!("nobody-{:x}@example.com", scattered(number))
 }
 
 /// Neighbours by number are strangers by address, as in life. Odd factors lose nothing.
@@ -82,6 +89,11 @@ impl Store {
 
     /// Opens it as the server does, making the master key where there is none.
     pub(crate) async fn open(&self) -> anyhow::Result<Auth> {
+        self.open_mailing(Arc::new(LogTransport)).await
+    }
+
+    /// The same with another way for mail to leave.
+    pub(crate) async fn open_mailing(&self, mail: Arc<dyn MailTransport>) -> anyhow::Result<Auth> {
         let file = self.key_file();
         if !file.exists() {
             let mut options = std::fs::OpenOptions::new();
@@ -89,8 +101,8 @@ impl Store {
             // Not a secret: it seals what is gone in a few minutes.
             file.write_all(&KEY)?;
         }
-        let auth = Auth::builder().database(&self.url).master_key(KEY).build().await;
-        auth.context("the store does not open")
+        let auth = Auth::builder().database(&self.url).master_key(KEY).mail(mail);
+        auth.build().await.context("the store does not open")
     }
 }
 
@@ -103,7 +115,8 @@ pub(crate) async fn accounts(auth: &Auth, count: u32) -> anyhow::Result<Seeded> 
     insert(auth, count, Some(&hash)).await
 }
 
-/// Puts accounts without passwords into a store, for those that are only looked up.
+/// Puts accounts without passwords into a store, for those that are only looked up or sign in
+/// with codes.
 pub(crate) async fn bare_accounts(auth: &Auth, count: u32) -> anyhow::Result<Seeded> {
     insert(auth, count, None).await
 }
@@ -116,6 +129,7 @@ async fn insert(auth: &Auth, count: u32, hash: Option<&StoredHash>) -> anyhow::R
         for number in first..count.min(first + AT_ONCE) {
             let account = Account { id: AccountId::new(now, auth.random()), number };
             batch.add(account_row(account, now));
+            batch.add(profile_row(account, now));
             if let Some(hash) = hash {
                 batch.add(auth.passwords().store(account.id, hash, now)?);
             }
@@ -143,6 +157,14 @@ fn account_row(account: Account, now: Timestamp) -> Statement {
             name.as_str().into(),
             false.into(),
         ],
+    )
+}
+
+/// Every account has one, however it is made.
+fn profile_row(account: Account, now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO profiles (account_id, name, created_at, updated_at) VALUES ($1, '', $2, $2)",
+        [account.id.into(), now.into()],
     )
 }
 

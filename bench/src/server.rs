@@ -30,6 +30,8 @@ pub(crate) struct Wish {
     pub(crate) access_log: bool,
     /// Sets `strace` before it, writing the calls that synchronise a file there.
     pub(crate) traced_into: Option<&'static str>,
+    /// A mail server on this machine, spoken to without TLS; else mail goes to the log.
+    pub(crate) mail_to: Option<SocketAddr>,
 }
 
 impl Server {
@@ -133,6 +135,13 @@ fn configure(
     // Only what counts by network is raised: 64 networks stand for all the clients there are.
     command.env("IRONLATCH_LIMITS__SIGN_INS_PER_NETWORK_MINUTE", "1000000");
     command.env("IRONLATCH_HTTP__ACCESS_LOG", wish.access_log.to_string());
+    if let Some(mail_server) = wish.mail_to {
+        command.env("IRONLATCH_MAIL__TRANSPORT", "smtp");
+        command.env("IRONLATCH_MAIL_FROM", "Bench <bench@example.com>");
+        command.env("IRONLATCH_MAIL__SMTP__HOST", mail_server.ip().to_string());
+        command.env("IRONLATCH_MAIL__SMTP__PORT", mail_server.port().to_string());
+        command.env("IRONLATCH_MAIL__SMTP__SECURITY", "none");
+    }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The figures, one file each.
 
+mod codes;
 mod footprint;
 mod isolation;
 mod lookups;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[(&str, Measure)] = &[
     ("sign_ins", sign_ins::measure),
     ("me", me::measure),
     ("refreshes", refreshes::measure),
+    ("codes", codes::measure),
     ("isolation", isolation::measure),
     ("footprint", footprint::measure),
     ("lookups", lookups::measure),

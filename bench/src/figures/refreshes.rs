@@ -20,9 +20,9 @@ use crate::seed::{self, Store};
 use crate::server::{Server, Wish};
 use crate::terms::Terms;
 
-const CLIENTS: usize = 64;
+pub(super) const CLIENTS: usize = 64;
 /// As many connections as the server keeps.
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 /// Enough that no session comes round again within the half minute in which a refresh may be
 /// answered without a write.
 const SESSIONS: usize = 150_000;
@@ -92,7 +92,7 @@ fn populate(store: &Store) -> anyhow::Result<Sessions> {
 }
 
 /// Seconds that one write takes, tried for a while.
-type Write<'a> = dyn FnMut(Duration) -> anyhow::Result<f64> + 'a;
+pub(super) type Write<'a> = dyn FnMut(Duration) -> anyhow::Result<f64> + 'a;
 
 fn compare(
     terms: &Terms,
