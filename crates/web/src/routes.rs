@@ -127,8 +127,11 @@ fn of_users(map: Map) -> Map {
 #[rustfmt::skip]
 fn of_otp_session(map: Map) -> Map {
     map.door(Dialect::OtpSession)
-        .at("/users/who_am_i", "Who Am I", GET,  get(otp_session::who_am_i::show))
-        .at("/users/logout",   "Logout",   POST, post(otp_session::logout::submit))
+        .at("/users/signup",       "Signup",       POST, post(otp_session::signup::submit))
+        .at("/users/verification", "Verification", POST, post(otp_session::verification::submit))
+        .at("/users/login",        "Login",        POST, post(otp_session::login::submit))
+        .at("/users/who_am_i",     "Who Am I",     GET,  get(otp_session::who_am_i::show))
+        .at("/users/logout",       "Logout",       POST, post(otp_session::logout::submit))
         .also_below("/users", "/user")
         .nothing_else_below("/users")
         .nothing_else_below("/user")

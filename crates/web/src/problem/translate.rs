@@ -8,8 +8,8 @@ use ironlatch_core::messages::SmsRefusal;
 use ironlatch_core::profiles::{AvatarError, ProfileError};
 use ironlatch_core::sessions::{CheckError, RefreshError};
 use ironlatch_core::sign_in::{
-    AddressError, AddressKind, AnewError, CodeRequestError, FactorError, LinkError, OwnerError,
-    SecondFactorError, SignInError, SignUpError,
+    AddressError, AddressKind, AnewError, CodeRequestError, CodeSignUpError, FactorError,
+    LinkError, OwnerError, SecondFactorError, SignInError, SignUpError,
 };
 use ironlatch_core::sources::ReportError;
 use ironlatch_core::time::{Timestamp, hours};
@@ -102,6 +102,20 @@ impl Explain for SignUpError {
             Self::UnknownRole { known } => {
                 InternalError::fault(format_args!("a role outside of {known}")).into()
             }
+            Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
+            Self::Busy { retry_after } => busy(retry_after),
+            Self::Internal(cause) => cause.into(),
+        }
+    }
+}
+
+impl Explain for CodeSignUpError {
+    fn explain(self, now: Timestamp) -> Problem {
+        match self {
+            // One contract has words for each of them; elsewhere they are one.
+            Self::Unknown | Self::Expired | Self::WrongCode => Problem::InvalidCode,
+            Self::Taken { username, email } => SignUpError::Taken { username, email }.explain(now),
+            Self::Password(problem) => field("password", password_sentence(problem)),
             Self::TooManyAttempts { retry_at } => throttled(retry_at, now),
             Self::Busy { retry_after } => busy(retry_after),
             Self::Internal(cause) => cause.into(),

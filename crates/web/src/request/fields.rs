@@ -49,6 +49,16 @@ impl Fields {
         self.members.iter().any(|(key, _)| key == name)
     }
 
+    /// Whether a field is missing, `null` or empty.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        let entry = self.members.iter().find(|(key, _)| key == name).map(|(_, entry)| entry);
+        match entry {
+            None | Some(Entry::Null) => true,
+            Some(Entry::Text(text)) => text.is_empty(),
+            Some(Entry::Bool(_) | Entry::Object(_) | Entry::Other(_)) => false,
+        }
+    }
+
     /// A text without its outer blanks.
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         let text = self.raw(name)?;
