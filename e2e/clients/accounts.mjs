@@ -2,6 +2,8 @@
 // its serializers and views ask for: Bearer tokens, the refresh token of the sign-in kept for
 // ever, answers checked key by key, since a generated client refuses what it does not expect.
 
+import { appOf } from '../authenticator.mjs';
+
 export const name = 'accounts';
 
 const PASSWORD = 'vierzehn Igel im Regen';
@@ -67,8 +69,13 @@ class Client {
   }
 }
 
-export async function run({ base, mail, advance, check }) {
+export async function run({ base, mail, advance: move, check }) {
   const world = { base, check };
+  let moved = 0;
+  const advance = (seconds) => {
+    moved += seconds;
+    return move(seconds);
+  };
   const email = 'Ada@Example.com';
   const client = new Client(world);
   const greeting = { message: `Hello ${email}` };
@@ -95,6 +102,12 @@ export async function run({ base, mail, advance, check }) {
   await other.login(email, PASSWORD);
   await listsAndEndsSessions(client, other);
   await asksForANewPassword(client, email, mail);
+  await setsUpAnApp(client, Date.now() / 1_000 + moved);
+  // Its code is nothing that this contract can ask for.
+  const refused = await new Client(world).login(email, OTHER_PASSWORD);
+  const sentence = { detail: 'Confirm it is you with your second factor.' };
+  client.expect(refused, 401, sentence, 'the password alone');
+  await toldOf('half-way', 'cannot ask for the code', email, mail);
 
   const answer = await client.post('logout/', { refresh_token: client.refreshToken });
   client.expect(answer, 200, { message: 'Logged out successfully' }, 'logout');
@@ -182,9 +195,7 @@ async function asksForANewPassword(client, email, mail) {
   for (const to of [email, 'nobody@example.com']) {
     client.expect(await client.post('password-reset/', { email: to }), 200, sent, to);
   }
-  // The welcome and the notice of a new device may have come first.
-  let text = await mail(email);
-  while (!text.includes('/reset-password')) text = await mail(email);
+  const text = await toldOf('the reset', '/reset-password', email, mail);
   const token = new URL(text.match(/https?:\S+/)[0]).searchParams.get('token');
   const confirm = (password) =>
     client.post('password-reset/confirm/', { token, new_password: password });
@@ -199,4 +210,29 @@ async function asksForANewPassword(client, email, mail) {
   client.expect(old, 401, { detail: 'Invalid credentials.' }, 'the old password');
   const { status } = await client.login(email, OTHER_PASSWORD);
   client.check(status === 200, `the new password: ${status}`);
+}
+
+/** The mail with these words; notices of other things may come before it. */
+async function toldOf(what, words, email, mail) {
+  for (let mails = 0; mails < 10; mails += 1) {
+    const text = await mail(email);
+    if (text.replace(/\s+/g, ' ').includes(words)) return text;
+  }
+  throw new Error(`no mail about ${what}`);
+}
+
+/** An authenticator app, set up where our own API offers it. */
+async function setsUpAnApp(client, now) {
+  const ask = async (path, body = {}) => {
+    const headers = {
+      authorization: `Bearer ${client.access}`,
+      'content-type': 'application/json',
+    };
+    const url = `${client.base}/api/auth/2fa/${path}`;
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    client.check(answer.status === 200, `${path}: ${answer.status}`);
+    return answer.json();
+  };
+  const { secret } = await ask('totp');
+  await ask('totp/confirm', { code: appOf(secret)(now) });
 }
