@@ -167,6 +167,7 @@ fn a_genuine_mac_is_not_enough_for_a_refresh_token() {
 
     let mut payload = payload();
     payload.as_object_mut().unwrap().remove("aud");
+    payload["door"] = json!("api");
     payload["chain"] = json!("cookie");
     payload["g"] = json!(9);
     payload["token_type"] = json!("refresh");
@@ -191,6 +192,7 @@ fn a_genuine_mac_is_not_enough_for_a_refresh_token() {
     for (name, value) in [
         ("token_type", json!("access")),
         ("chain", json!("both")),
+        ("door", json!("back")),
         ("g", json!("9")),
         ("sid", Value::Null),
     ] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ironlatch_core::sessions::RefreshError;
-use ironlatch_core::time::{days, minutes, seconds};
+use ironlatch_core::time::{days, hours, minutes, seconds};
 use ironlatch_core::tokens::Chain;
 use ironlatch_testkit::TestAuth;
 use tokio_postgres::{NoTls, connect};
@@ -47,7 +47,10 @@ async fn ended_sessions_and_heard_revocations_are_swept_in_small_batches() {
             assert!(sessions.end(ada, id, &client).await.unwrap());
         }
         assert_eq!(sessions.sweep(100).await.unwrap(), 0, "nothing is over yet");
-        test.clock.advance(minutes(17));
+        // A cookie of the `users` door holds an access token for a day, and is refused as long.
+        test.clock.advance(hours(24));
+        assert_eq!(sessions.sweep(100).await.unwrap(), 0, "still to be refused");
+        test.clock.advance(minutes(2));
         assert_eq!(sessions.sweep(2).await.unwrap(), 2);
         while sessions.sweep(2).await.unwrap() > 0 {}
         assert_eq!(count(&test, "SELECT count(*) FROM revocations").await, 0);
