@@ -104,6 +104,12 @@ pub(crate) enum Account {
         /// Identifier or e-mail address.
         account: String,
     },
+    /// Takes the authenticator app and the recovery codes from an account whose owner has lost
+    /// them; ends its sessions. Make sure first that it is the owner who asks.
+    ResetSecondFactor {
+        /// Identifier or e-mail address.
+        account: String,
+    },
     /// Gives an account another role.
     SetRole {
         /// Identifier or e-mail address.

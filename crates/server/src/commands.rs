@@ -55,10 +55,20 @@ async fn account(act: Account, auth: &Auth) -> anyhow::Result<()> {
         }
         Account::Disable { account } => accounts.disable(&named(&account)?).await?,
         Account::Enable { account } => accounts.enable(&named(&account)?).await?,
+        Account::ResetSecondFactor { account } => reset_second_factor(&account, auth).await?,
         Account::SetRole { account, role } => accounts.set_role(&named(&account)?, &role).await?,
     };
     show(&account);
     Ok(())
+}
+
+/// The owner hears of it by mail.
+async fn reset_second_factor(account: &str, auth: &Auth) -> anyhow::Result<Found> {
+    let found = auth.accounts().find(&named(account)?).await?;
+    let found = found.context("there is no such account")?;
+    auth.sign_in().reset_second_factor(found.id).await?;
+    println!("No second factor is asked for any more; every session has ended.");
+    Ok(found)
 }
 
 async fn sms(act: &Sms, auth: &Auth) -> anyhow::Result<()> {

@@ -17,11 +17,15 @@ use crate::client::Client;
 use crate::credentials::totp::{Enrolment, FirstCode};
 use crate::database::Batch;
 use crate::error::InternalError;
+use crate::ids::AccountId;
 use crate::limits::LimitError;
 use crate::messages::Message;
 use crate::ports::Token;
 use crate::sessions::{EndReason, Present};
 use crate::time::Timestamp;
+
+/// Where it came from that an operator took an app away, in words.
+const OPERATOR: &str = "the operator of this server";
 
 /// The first code of an app that is being enrolled.
 #[derive(Debug, Clone)]
@@ -170,6 +174,23 @@ impl SignIn<'_> {
         batch.append(self.auth.sessions().changed_statements(account.id, now));
         self.write_act(batch).await?;
         Ok(codes)
+    }
+
+    /// Takes the second factor from an account whose owner has lost it: an operator who knows
+    /// them vouches for it (ASVS 6.4.4). All sessions end, and the owner is told.
+    pub async fn reset_second_factor(&self, account: AccountId) -> Result<(), FactorError> {
+        let found = self.find_by_id(account).await?.filter(|found| found.has_second_factor);
+        let account = found.ok_or(FactorError::NotEnrolled)?;
+        let now = self.auth.clock().now();
+        let mut batch = Batch::from(accounts::changed(account.id, account.security_version));
+        batch.append(self.factors_removed(&account));
+        let told = Message::SecondFactorRemoved { at: now, from: OPERATOR.to_owned() };
+        batch.extend(self.notice(&account, &told, now)?);
+        let entry = Entry::new(Event::SecondFactorReset).account(account.id);
+        batch.add(entry.statement(now, self.auth.random()));
+        let sessions = self.auth.sessions();
+        batch.append(sessions.end_all_statements(account.id, None, EndReason::Operator, now));
+        Ok(self.write_act(batch).await?)
     }
 
     /// The statements that leave an account without a second factor: app, recovery codes and

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ironlatch_core::Auth;
-use ironlatch_core::accounts::Contact;
+use ironlatch_core::accounts::{Contact, Phone};
 use ironlatch_core::client::Client;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sign_in::{
@@ -246,6 +246,40 @@ async fn a_link_to_a_new_address() {
             });
             assert_eq!(race(contenders).await, 1, "C09, round {round}");
             old = new;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_to_a_new_number() {
+    each_house(async |nodes| {
+        let test = &nodes[0];
+        test.verified_account(ADA).await;
+        for round in 0..rounds() {
+            test.clock.advance(hours(1));
+            let new = format!("+49151{:08}", 20_000_000 + round * 10_007);
+            let phone = Phone::parse(&new).unwrap();
+            let owner = test.sign_in(ADA, PASSWORD).await;
+            let present = test.auth.sessions().check(owner.started.access.reveal()).await.unwrap();
+            let client = test.stranger();
+            test.auth.sign_in().change_phone(&present, &phone, &client).await.unwrap();
+            test.deliver().await;
+            let code = Token::new(test.inbox.latest(&new).code());
+            test.inbox.clear();
+            let contenders = fifty(&nodes, |_, auth, _| {
+                let (present, phone) = (present.clone(), phone.clone());
+                let (code, client) = (code.clone(), client.clone());
+                Box::pin(async move {
+                    let sign_in = auth.sign_in();
+                    match sign_in.confirm_phone_change(&present, &phone, &code, &client).await {
+                        Ok(()) => true,
+                        Err(AddressError::WrongCode) => false,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                })
+            });
+            assert_eq!(race(contenders).await, 1, "B03, round {round}");
         }
     })
     .await;

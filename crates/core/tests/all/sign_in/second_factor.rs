@@ -1,7 +1,7 @@
 //! The second step: codes of the app, recovery codes, challenges, and how often.
 
 use ironlatch_core::sign_in::{
-    Anew, AnewError, Challenge, SecondFactor, SecondFactorError, SecondProof,
+    Anew, AnewError, Challenge, FactorError, SecondFactor, SecondFactorError, SecondProof,
 };
 use ironlatch_testkit::Enrolled;
 
@@ -351,6 +351,29 @@ async fn guesses_at_a_proof_anew_count_with_those_at_signing_in() {
         }
         let blocked = anew(&test, &mine, PASSWORD, code).await;
         assert!(matches!(blocked, Err(AnewError::TooManyAttempts { .. })), "{blocked:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_takes_a_lost_app_away_and_the_owner_is_told() {
+    each_auth(async |test| {
+        let enrolled = enrolled(&test).await;
+        let mine = test.sign_in_strongly(ADA, PASSWORD, &enrolled).await;
+        let open = test.challenge(ADA, PASSWORD).await;
+        let id = mine.account.id;
+        test.auth.sign_in().reset_second_factor(id).await.unwrap();
+        assert!(!works(&test, &mine).await);
+        test.clock.advance(seconds(30));
+        let late = with_app(&test, &open, &enrolled.code(test.now())).await;
+        assert!(matches!(late, Err(SecondFactorError::InvalidChallenge)), "{late:?}");
+        assert_eq!(test.auth.recovery_codes().left(id).await.unwrap(), 0);
+        test.deliver().await;
+        let mail = test.inbox.latest_about(ADA, "authenticator app");
+        assert!(mail.text.contains("the operator of this server"), "{}", mail.text);
+        test.sign_in(ADA, PASSWORD).await;
+        let none = test.auth.sign_in().reset_second_factor(id).await;
+        assert!(matches!(none, Err(FactorError::NotEnrolled)), "{none:?}");
     })
     .await;
 }

@@ -6,8 +6,9 @@ use ironlatch_core::time::Timestamp;
 use ironlatch_testkit::totp_code;
 use serde_json::{Value, json};
 
-use super::house::{House, PASSWORD, Person, each_house};
+use super::house::{House, PASSWORD, Person, each_house, soon};
 use super::http::{Answer, Call};
+use crate::process::said;
 
 const ADA: &str = "ada@example.com";
 const NEW: &str = "another way home 18";
@@ -360,6 +361,20 @@ async fn d09_a_stolen_session_takes_no_account_and_a_weaker_proof_does_not_help(
         let removed = house.call(Call::new("DELETE", "/api/auth/2fa/totp").bearer(&fresh));
         assert_eq!(removed.status, 204, "{}", removed.text());
         house.signed_in(ADA, PASSWORD);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_app_is_taken_away_by_the_operator_alone() {
+    each_house(&DOORS, |house| {
+        let (person, _) = ada(house);
+        house.run(&["account", "reset-second-factor", ADA]);
+        soon("its sessions end", || house.me(&person.access) == 401);
+        house.signed_in(ADA, PASSWORD);
+        assert!(house.mail(ADA, "authenticator app", 2).text.contains("operator"));
+        let again = house.command().args(["account", "reset-second-factor", ADA]).output().unwrap();
+        assert!(said(&again).contains("no authenticator app is enrolled"), "{}", said(&again));
     })
     .await;
 }
