@@ -12,6 +12,7 @@ mod forged_tokens;
 mod house;
 mod http;
 mod links;
+mod otp_session_door;
 mod second_factor;
 mod sessions;
 mod sink;

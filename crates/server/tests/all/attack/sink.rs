@@ -29,6 +29,17 @@ impl Mail {
         self.text[at..].split_whitespace().next().unwrap_or_default().to_owned()
     }
 
+    /// The six digits that stand alone in the text.
+    #[track_caller]
+    pub(super) fn code(&self) -> String {
+        let words = self.text.split(|c: char| !c.is_ascii_alphanumeric());
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
+        let mut codes = words.filter(is_code);
+        let code = codes.next().unwrap_or_else(|| unreachable!("no code in {}", self.text));
+        assert_eq!(codes.next(), None, "{}", self.text);
+        code.to_owned()
+    }
+
     /// The secret in the link, if it has one.
     pub(super) fn token(&self) -> Option<String> {
         self.text.split_once("token=").map(|(_, rest)| {

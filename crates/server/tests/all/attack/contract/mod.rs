@@ -5,6 +5,7 @@ mod accounts_door;
 mod cfg;
 mod differences;
 mod observed;
+mod otp_session_door;
 mod requests;
 mod users_door;
 
@@ -159,6 +160,27 @@ async fn every_observed_exchange_of_the_cfg_door_is_answered_as_the_original_did
         for expected in &observed {
             let found = of_answer(&expected.name, &replay.answer(&expected.name));
             wrong.extend(compare(&cfg::DIFFERENCES, expected, &found, engine));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_observed_exchange_of_the_otp_session_door_is_answered_as_the_original_did() {
+    let observed = observed::read(include_str!("otp-session-door.txt"));
+    assert_eq!(observed.len(), 28);
+    for difference in &otp_session_door::DIFFERENCES {
+        let is_known = observed.iter().any(|it| it.name == difference.exchange);
+        assert!(is_known && difference.why.len() > 20, "{}", difference.exchange);
+    }
+    each_house(&otp_session_door::ENVIRONMENT, |house| {
+        let engine = house.engine();
+        let mut wrong = Vec::new();
+        let mut replay = otp_session_door::Replay::new(house);
+        for expected in &observed {
+            let found = of_answer(&expected.name, &replay.answer(&expected.name));
+            wrong.extend(compare(&otp_session_door::DIFFERENCES, expected, &found, engine));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     })
