@@ -123,6 +123,30 @@ async fn the_link_signs_in_the_browser_that_asked_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_front_end_redeems_the_link_itself() {
+    each_server(async |server| {
+        const LINK: &str = "/api/auth/otp/link";
+        let mut client = server.client();
+        ask(&mut client, ADA).await.expect(200);
+        server.deliver().await;
+        let token = json!({ "token": server.inbox.latest(ADA).token() });
+        let elsewhere = server.client().post_json(LINK, &token).await.expect(403);
+        assert_eq!(elsewhere.json()["code"], "other_browser");
+        let signed_in = client.post_json(LINK, &token).await.expect(200);
+        assert_eq!(signed_in.string("/user/email"), ADA);
+        let mut bearer = server.client().with_bearer(&signed_in.string("/tokens/access"));
+        bearer.get("/api/auth/me").await.expect(200);
+        for dead in [token, json!({ "token": "x" })] {
+            let refused = client.post_json(LINK, &dead).await.expect(400);
+            assert_eq!(refused.text(), r#"{"detail":"Invalid token"}"#, "{dead}");
+        }
+        let missing = client.post_json(LINK, &json!({})).await.expect(400);
+        assert_eq!(missing.text(), r#"{"token":["This field is required."]}"#);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_links_page_asks_for_the_app_as_well() {
     each_server(async |server| {
         server.verified_account(ADA).await;
