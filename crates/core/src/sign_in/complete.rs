@@ -44,7 +44,7 @@ pub struct SignedIn {
     pub door: Door,
 }
 
-/// The ways in. Each ends in [`SignIn::complete`]; a test asks the same of every one of them.
+/// The ways in. Each ends in `SignIn::complete`; a test asks the same of every one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// An address or a name, and a password.

@@ -5,11 +5,13 @@
 //! holders of one token part ways until one of them comes with something outlived. One
 //! conditional `UPDATE` decides; what it leaves alone, a read only names.
 
+mod store;
+
 use std::time::Duration;
 
+use self::store::{Found, Presented, Rotated};
 use super::feed::Event;
 use super::start::end_of;
-use super::store::{self, Found, Presented, Rotated};
 use super::{EndReason, RefreshError, Refreshed, Sessions};
 use crate::audit;
 use crate::client::Client;
@@ -180,7 +182,7 @@ impl Sessions<'_> {
                 "chain": claims.chain.word(),
                 "generation": claims.generation,
             }));
-        let mut batch = Batch::from(store::end(claims.account, claims.session, reason, now));
+        let mut batch = Batch::from(super::store::end(claims.account, claims.session, reason, now));
         batch.add(entry.statement(now, self.auth.random()));
         if let Some(address) = told {
             let from = format!("{}, {}", client.network(), client.user_agent);
