@@ -335,6 +335,10 @@ impl House {
         for token in self.sink.all().iter().filter_map(Mail::token) {
             assert!(!bodies.contains(&token), "B06: a mailed secret stands in an answer");
         }
+        let words: BTreeSet<_> = bodies.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        for code in self.sink.all().iter().filter_map(Mail::code) {
+            assert!(!words.contains(code.as_str()), "B06: a mailed code stands in an answer");
+        }
         for secret in self.secrets() {
             let at = log.lines().find(|line| line.contains(&secret));
             assert!(at.is_none(), "H13 on {}: {secret} stands in the log: {at:?}", self.engine());

@@ -48,6 +48,7 @@ fn places(house: &House, secret: &str) -> Vec<(&'static str, Call)> {
         ("/reset-password", "link_reset"),
         ("/confirm-email", "link_confirm"),
         ("/undo-address", "link_undo"),
+        ("/sign-in", "link_sign_in"),
     ];
     let shown = pages.into_iter().find_map(|(path, cookie)| {
         let cookie = format!("__Host-ironlatch_{cookie}={secret}");
@@ -75,6 +76,8 @@ fn places(house: &House, secret: &str) -> Vec<(&'static str, Call)> {
         ("confirm page", page("/confirm-email", "link_confirm", &[("act", "confirm"), link])),
         ("undo", json_body("/api/auth/address/undo", json!({ "token": secret }))),
         ("undo page", page("/undo-address", "link_undo", &[("act", "undo"), link])),
+        ("sign-in link", json_body("/api/auth/otp/link", json!({ "token": secret }))),
+        ("sign-in page", page("/sign-in", "link_sign_in", &[link])),
         ("bearer", Call::get("/api/auth/sessions").bearer(secret)),
         ("refresh by body", json_body("/api/auth/token/refresh", json!({ "refresh": secret }))),
         (
@@ -97,7 +100,11 @@ async fn b05_a_secret_of_one_purpose_opens_nothing_else() {
         assert_eq!(change(house, &ada.access, "ada.new@example.com").status, 200);
         let confirm = house.mail("ada.new@example.com", "Confirm your new", 1).token().unwrap();
         let undo = moved(house, "bob", "bob.new@example.com");
-        let secrets: [(&str, &str, &[&str]); 10] = [
+        // Asked for by nobody's browser, so that it opens nothing at all.
+        let asked = json!({ "identifier": ada.email });
+        assert_eq!(house.call(Call::post("/api/auth/otp/request").json(asked)).status, 200);
+        let sign_in = house.mail(&ada.email, "verification code", 1).token().unwrap();
+        let secrets: [(&str, &str, &[&str]); 11] = [
             (
                 "verification link",
                 &verify,
@@ -112,6 +119,7 @@ async fn b05_a_secret_of_one_purpose_opens_nothing_else() {
             ("sign-up browser", &sign_up, &[]),
             ("link to a new address", &confirm, &["confirm", "confirm page"]),
             ("link that takes it back", &undo, &["undo", "undo page"]),
+            ("sign-in link of another browser", &sign_in, &[]),
         ];
         for (name, secret, own) in secrets {
             for (place, call) in places(house, secret) {
@@ -186,7 +194,7 @@ async fn b10_b11_b12_a_scanner_that_opens_links_uses_nothing_up_and_learns_nothi
 }
 
 /// The first answer to a link: the token leaves the address for a cookie of its own.
-fn look_at_arrival(answer: &Answer, token: &str, cookie: &str) {
+pub(super) fn look_at_arrival(answer: &Answer, token: &str, cookie: &str) {
     assert_eq!(answer.status, 303);
     assert!(!answer.header("location").unwrap().contains(token), "B12: out of the address bar");
     assert!(!answer.text().contains(token), "B12");
@@ -202,7 +210,7 @@ fn look_at_arrival(answer: &Answer, token: &str, cookie: &str) {
 }
 
 /// The page itself: loads nothing from elsewhere, tells nobody where one came from.
-fn look_at_page(answer: &Answer, token: &str) {
+pub(super) fn look_at_page(answer: &Answer, token: &str) {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.set_cookies().is_empty(), "B11: {:?}", answer.set_cookies());
     let page = answer.text();
@@ -261,31 +269,33 @@ async fn b16_nobody_writes_into_other_peoples_mails() {
     .await;
 }
 
+pub(super) const EVIL: &str = "evil.example";
+/// What may make a server take another name for its own.
+pub(super) const FORGED_HEADERS: [(&str, &str); 14] = [
+    ("Host", EVIL),
+    ("Host", "auth.example.com@evil.example"),
+    ("X-Forwarded-Host", EVIL),
+    ("X-Forwarded-Server", EVIL),
+    ("X-Host", EVIL),
+    ("X-HTTP-Host-Override", EVIL),
+    ("X-Original-URL", "https://evil.example/"),
+    ("X-Rewrite-URL", "https://evil.example/"),
+    ("X-Forwarded-Proto", "http://evil.example/?"),
+    ("X-Forwarded-Port", "443@evil.example"),
+    ("X-Forwarded-Prefix", "//evil.example"),
+    ("Forwarded", "host=evil.example;proto=http;for=192.0.2.1"),
+    ("Referer", "https://evil.example/"),
+    ("Base-Url", "https://evil.example"),
+];
+
 #[tokio::test]
 async fn b18_no_header_gets_into_a_link() {
-    let evil = "evil.example";
-    let variants: [(&str, &str); 14] = [
-        ("Host", evil),
-        ("Host", "auth.example.com@evil.example"),
-        ("X-Forwarded-Host", evil),
-        ("X-Forwarded-Server", evil),
-        ("X-Host", evil),
-        ("X-HTTP-Host-Override", evil),
-        ("X-Original-URL", "https://evil.example/"),
-        ("X-Rewrite-URL", "https://evil.example/"),
-        ("X-Forwarded-Proto", "http://evil.example/?"),
-        ("X-Forwarded-Port", "443@evil.example"),
-        ("X-Forwarded-Prefix", "//evil.example"),
-        ("Forwarded", "host=evil.example;proto=http;for=192.0.2.1"),
-        ("Referer", "https://evil.example/"),
-        ("Base-Url", "https://evil.example"),
-    ];
     each_house(&[("IRONLATCH_TRUSTED_PROXIES", "127.0.0.1")], |house| {
         let eve = house.person("eve");
         house.register("ada");
         let mut expected = 1;
         house.mail("ada@example.com", "Verify", 1);
-        for (n, (name, value)) in variants.into_iter().enumerate() {
+        for (n, (name, value)) in FORGED_HEADERS.into_iter().enumerate() {
             for path in ["/api/auth/password/forgot", "/api/auth/verify-email/resend"] {
                 let call = Call::post(path).header(name, value);
                 let answer = house.call(call.json(json!({ "email": "ada@example.com" })));
@@ -293,7 +303,7 @@ async fn b18_no_header_gets_into_a_link() {
                 assert_eq!(answer.status, status, "B18: {name}: {}", answer.text());
                 expected += usize::from(answer.status == 200);
                 let shown = format!("{:?}{}", answer.headers, answer.text());
-                assert!(!shown.contains(evil), "B18: {name} comes back: {shown}");
+                assert!(!shown.contains(EVIL), "B18: {name} comes back: {shown}");
             }
             let new = json!({ "email": format!("new{n}@example.com") });
             let call = Call::post("/api/auth/email/change").header(name, value);
