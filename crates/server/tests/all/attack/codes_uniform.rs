@@ -38,7 +38,7 @@ fn people(house: &House) {
     let closed = house.signed_in("closed@example.com", PASSWORD);
     let leave = Call::new("DELETE", "/api/auth/account").bearer(&closed.access);
     let left = house.call(leave.json(json!({ "current_password": PASSWORD })));
-    assert_eq!(left.status, 200, "{}", left.text());
+    assert_eq!(left.status, 204, "{}", left.text());
 }
 
 fn limited() -> Vec<(&'static str, &'static str)> {
@@ -154,7 +154,8 @@ fn added(house: &House, act: impl FnOnce()) -> BTreeMap<String, isize> {
         let was = before.get(&table).copied().unwrap_or_default();
         (table, count.cast_signed() - was.cast_signed())
     });
-    grown.filter(|(_, grown)| *grown != 0).collect()
+    // Every write of PostgreSQL leaves a row among the batches, the outbox's own as well.
+    grown.filter(|(table, grown)| *grown != 0 && table != "batches").collect()
 }
 
 #[tokio::test]
@@ -192,7 +193,8 @@ async fn a04_the_same_rows_are_written_and_as_many_hashes_made_for_everybody() {
         for state in STATES {
             assert_eq!(work(&format!("{state}@example.com"), 1), unknown, "A04: {state}");
         }
-        let unknown = work("+4915212345678", 2);
+        // Of the same range, whose counter is there already.
+        let unknown = work("+4915112349999", 2);
         assert_eq!(work("+4915112345678", 3), unknown, "A04: a number");
         assert_eq!(super::uniform::hashes(house), hashes, "A02: no hash for anybody");
     })

@@ -51,13 +51,8 @@ async fn b22_sms_go_to_the_countries_that_are_paid_for_and_to_no_dear_numbers() 
             "+4970012345678",
         ];
         for (n, number) in elsewhere.into_iter().enumerate() {
-            for path in [REQUEST, "/api/auth/phone/change"] {
-                let body = json!({ "identifier": number, "phone": number });
-                let body = if path == REQUEST {
-                    json!({ "identifier": number })
-                } else {
-                    json!({ "phone": body["phone"] })
-                };
+            for (path, field) in [(REQUEST, "identifier"), ("/api/auth/phone/change", "phone")] {
+                let body = json!({ field: number });
                 let answer = house.call(from(n, path).bearer(&ada.access).json(body));
                 assert_eq!(answer.status, 400, "B22: {path} {number}: {}", answer.text());
             }
