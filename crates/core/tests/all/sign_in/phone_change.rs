@@ -189,6 +189,25 @@ async fn b01_b02_guesses_are_few_and_survive_a_new_code() {
 }
 
 #[tokio::test]
+async fn b07_a_code_to_a_new_number_dies_on_the_second() {
+    each_auth(async |test| {
+        let ada = test.verified_account(ADA).await;
+        for (age, new, works) in
+            [(minutes(5).saturating_sub(seconds(1)), OLD, true), (minutes(5), THIEFS, false)]
+        {
+            let mine = test.sign_in(ADA, PASSWORD).await;
+            let code = asked(&test, &mine, new).await;
+            test.clock.advance(age);
+            let answer = confirm(&test, &mine, new, &code).await;
+            assert_eq!(answer.is_ok(), works, "{answer:?}");
+            assert!(works || matches!(answer, Err(AddressError::WrongCode)));
+            assert_eq!(phone(&test, ada.id).await.as_deref(), Some(OLD));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn b04_a_code_is_for_one_account_and_one_number() {
     each_auth(async |test| {
         let ada = test.verified_account(ADA).await;
