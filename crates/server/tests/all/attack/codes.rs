@@ -31,10 +31,10 @@ pub(super) fn ask(house: &House, identifier: &str, network: usize) -> Answer {
 /// Asks for a code and takes it out of the mailbox.
 #[track_caller]
 pub(super) fn code_for(house: &House, email: &str, network: usize) -> String {
-    let before = house.mails(email).iter().filter(|mail| mail.code().is_some()).count();
+    let before = house.mails(email).iter().filter(|mail| mail.any_code().is_some()).count();
     let asked = ask(house, email, network);
     assert_eq!(asked.status, 200, "{}", asked.text());
-    house.mail(email, "verification code", before + 1).code().unwrap()
+    house.mail(email, "verification code", before + 1).code()
 }
 
 pub(super) fn guess(identifier: &str, code: &str, network: usize) -> Call {
@@ -120,7 +120,7 @@ async fn b03_b09_a_code_and_its_link_work_once_together() {
             let asked = ask(house, &email, 1);
             let flow = asked.cookie("__Host-ironlatch_code_flow").unwrap();
             let mail = house.mail(&email, "verification code", 1);
-            let (code, token) = (mail.code().unwrap(), mail.token().unwrap());
+            let (code, token) = (mail.code(), mail.token().unwrap());
             let click = from(1, "/api/auth/otp/link").cookie(&flow);
             let click = click.json(json!({ "token": token }));
             let each =
@@ -164,7 +164,7 @@ async fn b06_no_answer_and_no_line_of_the_log_holds_a_code() {
                 let answer = house.call(Call::post(path).json(body));
                 assert_eq!(answer.status, 200, "{}", answer.text());
                 let mail = house.mail(&email, "verification code", count);
-                let (code, token) = (mail.code().unwrap(), mail.token().unwrap());
+                let (code, token) = (mail.code(), mail.token().unwrap());
                 let shown = format!("{:?}{}", answer.headers, answer.text());
                 for secret in [&code, &token] {
                     assert!(!shown.contains(secret.as_str()), "B06: {path}: {shown}");
@@ -326,7 +326,8 @@ async fn b21_codes_flood_neither_one_mailbox_nor_many() {
         assert_eq!(asked.filter(|status| *status == 200).count(), 60, "B21: many mailboxes");
         code_for(house, "last@example.com", 100);
         for email in ["ada@example.com", "nobody@example.com"] {
-            let codes = house.mails(email).into_iter().filter(|mail| mail.code().is_some()).count();
+            let codes =
+                house.mails(email).into_iter().filter(|mail| mail.any_code().is_some()).count();
             // Ten new ones an hour, each sent once more at most.
             assert!((4..=20).contains(&codes), "B21: {codes} mails to {email}");
         }
