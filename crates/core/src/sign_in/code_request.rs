@@ -228,7 +228,7 @@ pub(super) struct Details {
     pub(super) username: Option<String>,
     /// Whether the code was mailed to nobody, because the address has an account: it proves
     /// nothing, however it is typed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_decoy: bool,
 }
 

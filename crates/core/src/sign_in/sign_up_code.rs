@@ -115,11 +115,15 @@ impl SignIn<'_> {
         let found = codes.code_for_name(Purpose::SignUpCode, target, network, now).await?;
         let CodeForName::Live(live) = found else { return Ok(false) };
         let owner = self.owner_of(&wish.email, &wish.arrival).await?;
+        let details = Details::of_text(&live.details)?;
+        if details.is_decoy && owner.is_none() {
+            // Its owner has just left: this code proves nothing, and must not look as if it did.
+            return Ok(false);
+        }
         let (sent, allowed) = codes.send_again(&live, now)?;
         // To where it went the first time: another spelling may be another mailbox.
-        let typed = Details::of_text(&live.details)?.typed;
         let wish = SignUpCodeRequest {
-            email: Email::parse(&typed).unwrap_or_else(|_| wish.email.clone()),
+            email: Email::parse(&details.typed).unwrap_or_else(|_| wish.email.clone()),
             ..wish.clone()
         };
         let mut batch = Batch::from(allowed);

@@ -8,12 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ironlatch_core::Auth;
-use ironlatch_core::accounts::{Contact, Phone};
+use ironlatch_core::accounts::{Contact, Phone, Username};
 use ironlatch_core::client::Client;
 use ironlatch_core::ports::Token;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{
-    AddressError, Arrival, Challenge, CodeAttempt, LinkStep, RECENT, SecondFactor,
-    SecondFactorAttempt, SecondFactorError, SignInError, SignedIn, Step,
+    AddressError, Arrival, Challenge, CodeAttempt, CodeSignUp, CodeSignUpError, LinkStep, RECENT,
+    SecondFactor, SecondFactorAttempt, SecondFactorError, SignInError, SignUpCodeRequest, SignedIn,
+    Step,
 };
 use ironlatch_core::time::{hours, minutes, seconds};
 use ironlatch_testkit::{PASSWORD, TestAuth, address, each_engine};
@@ -182,6 +184,51 @@ async fn a_code_to_sign_in_with() {
             let contenders =
                 fifty(&nodes, |_, auth, _| type_code(auth, email, &code, asker.clone()));
             assert_eq!(race(contenders).await, 1, "B03, round {round}");
+        }
+    })
+    .await;
+}
+
+/// A code for a name and an address that nobody has.
+async fn sign_up_code(test: &TestAuth, username: &str, email: &str) -> CodeSignUp {
+    let arrival = Arrival::new(test.stranger()).through(Door::OtpSession);
+    let (username, email) = (Username::parse(username).unwrap(), address(email));
+    let wish = SignUpCodeRequest { username, email, arrival };
+    test.auth.sign_in().request_sign_up_code(&wish).await.unwrap();
+    test.deliver().await;
+    let SignUpCodeRequest { username, email, arrival } = wish;
+    let code = Token::new(test.inbox.latest(email.as_typed()).code());
+    CodeSignUp { username, email, password: Token::new(PASSWORD.to_owned()), code, arrival }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_to_sign_up_with() {
+    each_house(async |nodes| {
+        let test = &nodes[0];
+        for round in 0..rounds() {
+            test.clock.advance(hours(1));
+            let name = format!("newcomer{round}");
+            let mut wishes = vec![sign_up_code(test, &name, &format!("{name}@a.example")).await];
+            // Every other round somebody else wishes for the same name.
+            if round % 2 == 1 {
+                wishes.push(sign_up_code(test, &name, &format!("{name}@b.example")).await);
+            }
+            let contenders = fifty(&nodes, |n, auth, _| {
+                let wish = wishes[n % wishes.len()].clone();
+                Box::pin(async move {
+                    match auth.sign_in().sign_up_with_code(wish).await {
+                        Ok(_) => true,
+                        Err(
+                            CodeSignUpError::WrongCode
+                            | CodeSignUpError::Expired
+                            | CodeSignUpError::Unknown
+                            | CodeSignUpError::Taken { username: true, email: false },
+                        ) => false,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                })
+            });
+            assert_eq!(race(contenders).await, 1, "B03, C07, round {round}");
         }
     })
     .await;
