@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::login::{arrival, signed_in_answer};
 use super::{ApiResult, answer, otp};
 use crate::app::App;
+use crate::doors::cfg;
 use crate::problem::Explain;
 use crate::qr;
 use crate::request::caller::{Bearer, Caller};
@@ -53,6 +54,7 @@ pub(crate) async fn verify(
     let signed_in = signed_in.map_err(|error| error.explain(app.now()))?;
     match signed_in.door {
         Door::Codes => otp::signed_in_answer(&app, &signed_in).await,
+        Door::Cfg => cfg::otp::signed_in_answer(&app, &signed_in).await,
         _ => signed_in_answer(&app, &signed_in),
     }
 }

@@ -244,7 +244,7 @@ async fn guesses_are_answered_with_a_time_to_come_again() {
 }
 
 /// What takes an account for good, each refused to a session that is not fresh and strong.
-fn sensitive() -> [(Method, &'static str, Value); 6] {
+fn sensitive() -> [(Method, &'static str, Value); 7] {
     [
         (Method::DELETE, "/api/auth/2fa/totp", json!({})),
         (Method::POST, "/api/auth/2fa/recovery-codes", json!({})),
@@ -255,6 +255,7 @@ fn sensitive() -> [(Method, &'static str, Value); 6] {
             json!({ "current_password": PASSWORD, "new_password": "one more of them" }),
         ),
         (Method::DELETE, "/api/auth/account", json!({ "current_password": PASSWORD })),
+        (Method::POST, "/api/auth/phone/change", json!({ "phone": "+4915120000000" })),
         (Method::POST, "/api/auth/2fa/totp", json!({})),
     ]
 }
@@ -277,7 +278,7 @@ async fn acts_that_take_the_account_need_a_recent_proof_with_the_app() {
         let fresh = server.sign_in_strongly(ADA, PASSWORD, &enrolled).await;
         let fresh = fresh.started.access.reveal().to_owned();
         let acts = sensitive();
-        for (method, path, body) in &acts[..5] {
+        for (method, path, body) in &acts[..6] {
             for (name, access) in [("weak", &weak), ("stale", &stale)] {
                 let mut client = server.client().with_bearer(access);
                 let refused = try_act(&mut client, method.clone(), path, body).await.expect(403);
@@ -305,7 +306,8 @@ async fn without_an_app_enrolling_needs_a_recent_sign_in() {
         let access = login(&mut client).await.expect(200).string("/access");
         let mut client = client.with_bearer(&access);
         server.clock.advance(minutes(5));
-        for (method, path, body) in [&sensitive()[2], &sensitive()[5]] {
+        let acts = sensitive();
+        for (method, path, body) in [&acts[2], &acts[5], &acts[6]] {
             let refused = try_act(&mut client, method.clone(), path, body).await.expect(403);
             assert_eq!(refused.string("/code"), "reauthentication_required", "D09: {path}");
         }

@@ -13,11 +13,15 @@ use crate::process::said;
 const ADA: &str = "ada@example.com";
 const NEW: &str = "another way home 18";
 /// Doors that take a password or have an app's code of their own.
-const DOORS: [(&str, &str); 6] = [
+const DOORS: [(&str, &str); 10] = [
     ("IRONLATCH_DOORS__USERS__ENABLED", "true"),
     ("IRONLATCH_DOORS__USERS__FRONTEND_URL", "https://front.example.com"),
     ("IRONLATCH_DOORS__ACCOUNTS__ENABLED", "true"),
     ("IRONLATCH_DOORS__ACCOUNTS__FRONTEND_URL", "https://other.example.com"),
+    ("IRONLATCH_DOORS__OTP_SESSION__ENABLED", "true"),
+    ("IRONLATCH_DOORS__OTP_SESSION__FRONTEND_URL", "https://third.example.com"),
+    ("IRONLATCH_DOORS__CFG__ENABLED", "true"),
+    ("IRONLATCH_DOORS__CFG__FRONTEND_URL", "https://fourth.example.com"),
     ("IRONLATCH_LIMITS__MAILS_PER_NETWORK_HOUR", "100000"),
     ("IRONLATCH_LIMITS__FAILURES_BEFORE_DELAY", "5"),
 ];
@@ -231,7 +235,7 @@ async fn e06_a_challenge_is_its_own_accounts_and_good_for_nothing_else() {
 
 /// Whether an answer hands out anything that acts.
 fn opens(answer: &Answer) -> bool {
-    let names = ["refresh_token", "access_token", "__Host-access_token", "session"];
+    let names = ["refresh_token", "access_token", "sessionid"];
     let body = answer.text();
     names.iter().any(|name| answer.cookie(name).is_some())
         || ["\"access\"", "\"access_token\"", "\"refresh\"", "\"tokens\""]
@@ -239,79 +243,103 @@ fn opens(answer: &Answer) -> bool {
             .any(|key| body.contains(key))
 }
 
+/// A first step that must hand out nothing.
+#[track_caller]
+fn asked(what: &str, answer: &Answer) {
+    assert!(!opens(answer), "E01: {what} opens something: {}", answer.text());
+    assert_ne!(answer.status, 200, "E01: {what}: {}", answer.text());
+}
+
+fn live_sessions(house: &House, access: &str) -> usize {
+    let list = house.call(Call::get("/api/auth/sessions").bearer(access)).json();
+    list["sessions"].as_array().unwrap().len()
+}
+
 #[tokio::test]
-async fn e01_d14_no_path_leads_around_the_app() {
+async fn e01_d14_no_password_leads_around_the_app() {
     each_house(&DOORS, |house| {
         assert_eq!(house.register("ada").status, 201);
-        let first = house.mail(ADA, "Verify", 1);
         house.verify(ADA);
         let old = house.signed_in(ADA, PASSWORD);
         let person = house.signed_in(ADA, PASSWORD);
         let app = enrol(house, &person);
-        let live = |access: &str| {
-            let list = house.call(Call::get("/api/auth/sessions").bearer(access)).json();
-            list["sessions"].as_array().unwrap().len()
-        };
-        assert_eq!(live(&person.access), 1, "the one that enrolled");
 
-        let asked = |what: &str, answer: Answer| {
-            assert!(!opens(&answer), "E01: {what} opens something: {}", answer.text());
-            assert_ne!(answer.status, 200, "E01: {what}: {}", answer.text());
-        };
-        asked("login", house.login(ADA, PASSWORD));
+        asked("login", &house.login(ADA, PASSWORD));
         let login = json!({ "email": ADA, "password": PASSWORD });
         let known = Call::post("/api/auth/login").cookie(&person.device).json(login.clone());
-        asked("D14: login from a known device", house.call(known));
+        asked("D14: login from a known device", &house.call(known));
         let over = Call::post("/api/auth/login").cookie(&person.cookie).json(login);
-        asked("login over a session", house.call(over));
-        asked("the door users", users_login(house, "traditional", ""));
-        asked("the door users with a wrong code", users_login(house, "2fa", "000000"));
-        asked("the door accounts", accounts_login(house));
+        asked("login over a session", &house.call(over));
+        asked("the door users", &users_login(house, "traditional", ""));
+        asked("the door users with a wrong code", &users_login(house, "2fa", "000000"));
+        asked("the door accounts", &accounts_login(house));
+        let by_name = json!({ "username": "ada", "password": PASSWORD });
+        asked("the door otp_session", &house.call(Call::post("/users/login/").json(by_name)));
         // Sessions of before the app was enrolled have ended with it.
         let body = json!({ "refresh": old.refresh });
-        asked("an old refresh token", house.call(Call::post("/api/auth/token/refresh").json(body)));
+        let by_body = Call::post("/api/auth/token/refresh").json(body);
+        asked("an old refresh token", &house.call(by_body));
         let by_cookie = Call::post("/api/auth/token/refresh").cookie(&old.cookie);
-        asked("an old cookie", house.call(by_cookie));
+        asked("an old cookie", &house.call(by_cookie));
+        assert_eq!(live_sessions(house, &person.access), 1, "E01: the one that enrolled");
 
-        let ask = json!({ "identifier": ADA, "channel": "email" });
-        let mut browser = house.browser();
-        assert_eq!(browser.call(Call::post("/api/auth/otp/request").json(ask.clone())).status, 200);
-        let mail = house.mail(ADA, "verification code", 1);
-        let link = json!({ "token": mail.token().unwrap() });
-        asked("a code's link", browser.call(Call::post("/api/auth/otp/link").json(link)));
-        assert_eq!(browser.call(Call::post("/api/auth/otp/request").json(ask)).status, 200);
-        let mail = house.mail(ADA, "verification code", 2);
-        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
-        let code = mail.text.split_whitespace().find(is_code).expect("a code").to_owned();
-        let typed = json!({ "identifier": ADA, "channel": "email", "otp_code": code });
-        asked("a code", browser.call(Call::post("/api/auth/otp/verify").json(typed)));
-
-        assert_eq!(live(&person.access), 1, "E01");
-
-        // Links of other purposes open nothing, before and after the app.
-        let token = first.token().unwrap();
-        let again = Call::get(&format!("/api/auth/verify-email?token={token}"));
-        let again = house.call(again.header("Accept", "application/json"));
-        assert!(!opens(&again), "E01: {}", again.text());
+        // A reset ends that one, and the app stays the way in.
         house.call(Call::post("/api/auth/password/forgot").json(json!({ "email": ADA })));
         let reset = house.mail(ADA, "Reset your", 1).token().unwrap();
         let body = json!({ "token": reset, "new_password": NEW });
         let reset = house.call(Call::post("/api/auth/password/reset").json(body));
         assert!(reset.status == 200 && !opens(&reset), "E01: {}", reset.text());
-        asked("login after a reset", house.login(ADA, NEW));
-
-        // The reset has ended the session that enrolled, and nobody got another one.
         assert_eq!(house.me(&person.access), 401);
-        let challenge = house.login(ADA, NEW).field("challenge");
-        let answer = house.call(verify(&challenge, "totp", &app.code(1)));
+        let login = house.login(ADA, NEW);
+        asked("login after a reset", &login);
+        let answer = house.call(verify(&login.field("challenge"), "totp", &app.code(1)));
         assert_eq!(answer.status, 200, "E01: the app is the way in: {}", answer.text());
-        assert_eq!(live(&answer.field("access")), 1, "E01");
+        assert_eq!(live_sessions(house, &answer.field("access")), 1, "E01");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e01_no_code_and_no_link_leads_around_the_app() {
+    each_house(&DOORS, |house| {
+        assert_eq!(house.register("ada").status, 201);
+        let first = house.mail(ADA, "Verify", 1).token().unwrap();
+        house.verify(ADA);
+        let person = house.signed_in(ADA, PASSWORD);
+        enrol(house, &person);
+
+        let mut browser = house.browser();
+        let ask = json!({ "identifier": ADA, "channel": "email" });
+        for (count, requested, verified, field) in [
+            (1, "/api/auth/otp/request", "/api/auth/otp/link", "token"),
+            (2, "/api/auth/otp/request", "/api/auth/otp/verify", "otp_code"),
+            (3, "/cfg/accounts/otp/request/", "/cfg/accounts/otp/verify/", "otp"),
+        ] {
+            let sent = browser.call(Call::post(requested).json(ask.clone()));
+            assert_eq!(sent.status, 200, "{}", sent.text());
+            let mail = house.mail(ADA, "verification code", count);
+            let proof = if field == "token" {
+                json!({ "token": mail.token().unwrap() })
+            } else {
+                let is_code = |it: &&str| it.len() == 6 && it.bytes().all(|it| it.is_ascii_digit());
+                let code = mail.text.split_whitespace().find(is_code).expect("a code");
+                json!({ "identifier": ADA, "channel": "email", field: code })
+            };
+            let answer = browser.call(Call::post(verified).json(proof));
+            asked(verified, &answer);
+            assert_eq!(answer.status, 401, "E01: {verified}: {}", answer.text());
+        }
+        // Links of other purposes open nothing.
+        let again = Call::get(&format!("/api/auth/verify-email?token={first}"));
+        let again = house.call(again.header("Accept", "application/json"));
+        assert!(!opens(&again), "E01: {}", again.text());
+        assert_eq!(live_sessions(house, &person.access), 1, "E01");
     })
     .await;
 }
 
 /// What takes an account for good: method, path, body.
-fn sensitive() -> [(&'static str, &'static str, Value); 5] {
+fn sensitive() -> [(&'static str, &'static str, Value); 6] {
     [
         ("DELETE", "/api/auth/2fa/totp", json!({})),
         ("POST", "/api/auth/2fa/recovery-codes", json!({})),
@@ -322,6 +350,7 @@ fn sensitive() -> [(&'static str, &'static str, Value); 5] {
             json!({ "current_password": PASSWORD, "new_password": NEW }),
         ),
         ("DELETE", "/api/auth/account", json!({ "current_password": PASSWORD })),
+        ("POST", "/api/auth/phone/change", json!({ "phone": "+4915120000000" })),
     ]
 }
 

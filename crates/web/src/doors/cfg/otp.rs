@@ -70,7 +70,7 @@ pub(crate) async fn verify(
     }
 }
 
-async fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
+pub(crate) async fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
     let profile = app.auth().profiles().find(signed_in.account.id).await?;
     let profile = profile.ok_or(Problem::UserNotFound)?;
     let started = &signed_in.started;
