@@ -15,7 +15,7 @@ use ironlatch_core::credentials::password::StoredHash;
 use ironlatch_core::database::{Batch, Statement};
 use ironlatch_core::ids::{AccountId, SessionId};
 use ironlatch_core::messages::LogTransport;
-use ironlatch_core::ports::{MailTransport, Token};
+use ironlatch_core::ports::{Clock, MailTransport, SystemClock, Token};
 use ironlatch_core::time::{Timestamp, days, micros_of};
 use ironlatch_core::tokens::{AccessClaims, Chain, RefreshClaims};
 use tempfile::TempDir;
@@ -89,11 +89,15 @@ impl Store {
 
     /// Opens it as the server does, making the master key where there is none.
     pub(crate) async fn open(&self) -> anyhow::Result<Auth> {
-        self.open_mailing(Arc::new(LogTransport)).await
+        self.open_with(Arc::new(LogTransport), Arc::new(SystemClock)).await
     }
 
-    /// The same with another way for mail to leave.
-    pub(crate) async fn open_mailing(&self, mail: Arc<dyn MailTransport>) -> anyhow::Result<Auth> {
+    /// The same with another way for mail to leave, by another clock.
+    pub(crate) async fn open_with(
+        &self,
+        mail: Arc<dyn MailTransport>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Auth> {
         let file = self.key_file();
         if !file.exists() {
             let mut options = std::fs::OpenOptions::new();
@@ -101,8 +105,8 @@ impl Store {
             // Not a secret: it seals what is gone in a few minutes.
             file.write_all(&KEY)?;
         }
-        let auth = Auth::builder().database(&self.url).master_key(KEY).mail(mail);
-        auth.build().await.context("the store does not open")
+        let auth = Auth::builder().database(&self.url).master_key(KEY);
+        auth.mail(mail).clock(clock).build().await.context("the store does not open")
     }
 }
 
