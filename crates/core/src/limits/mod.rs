@@ -265,6 +265,26 @@ impl Limits<'_> {
         }
     }
 
+    /// The must-change statement of [`Limits::reserve`], for a batch that also compares: counted
+    /// and compared at once. The batch conflicts while the subject is blocked.
+    pub(crate) fn count_failure(&self, subject: Subject, now: Timestamp) -> Statement {
+        store::reserve(subject.0, &self.auth.settings().limits, now).must_change()
+    }
+
+    /// Why [`Limits::count_failure`] conflicted.
+    pub(crate) async fn refused(&self, subject: Subject) -> LimitError {
+        let now = self.auth.clock().now();
+        self.blocked_until(subject, now)
+            .await
+            .map_or_else(LimitError::Internal, LimitError::TooMany)
+    }
+
+    /// The statement that forgets a subject's failures: something of it was right.
+    #[expect(clippy::unused_self, reason = "a limit like the others")]
+    pub(crate) fn forgive_failures(&self, subject: Subject) -> Statement {
+        store::forget(subject.0)
+    }
+
     async fn blocked_until(
         &self,
         subject: Subject,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{OneTimeCodes, Purpose, store};
 use crate::client::Network;
-use crate::database::{Batch, Statement, WriteError};
+use crate::database::{Batch, Row, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, CodeId};
 use crate::ports::Token;
@@ -224,16 +224,42 @@ impl OneTimeCodes<'_> {
         guess: Guess<'_>,
         now: Timestamp,
     ) -> Result<Option<Matched>, InternalError> {
+        let (matched, compared) = self.comparison(live, guess, now);
+        let rows = self.auth.database().write_returning(compared).await;
+        let rows = rows.map_err(WriteError::unexpected)?;
+        Ok(is_right(&rows)?.then_some(matched))
+    }
+
+    /// The same in one batch with `counted`, which counts the attempt as failed: neither is
+    /// written without the other, and nothing is compared when the batch conflicts.
+    pub(crate) async fn compare_counted(
+        &self,
+        counted: Statement,
+        live: Option<&LiveCode>,
+        guess: Guess<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Matched>, WriteError> {
+        let (matched, compared) = self.comparison(live, guess, now);
+        let mut batch = Batch::from(counted);
+        batch.add_returning(compared);
+        let rows = self.auth.database().write(batch).await?;
+        Ok(is_right(&rows)?.then_some(matched))
+    }
+
+    /// A comparison, and what it makes if the code is right.
+    fn comparison(
+        &self,
+        live: Option<&LiveCode>,
+        guess: Guess<'_>,
+        now: Timestamp,
+    ) -> (Matched, Statement) {
         let Guess { purpose, typed, network } = guess;
         let id = live.map_or_else(|| CodeId::new(now, self.auth.random()), |live| live.id);
         let is_other = live.is_some_and(|live| !live.is_asked_in(network));
         let matched_by = uuid::Uuid::from_bytes(self.auth.random().bytes());
         let digest = self.code_digest(purpose, id, typed);
         let compared = store::compare(id, digest, matched_by, i64::from(is_other), now);
-        let rows = self.auth.database().write_returning(compared).await;
-        let rows = rows.map_err(WriteError::unexpected)?;
-        let is_right = rows.first().map(|row| row.bool(0)).transpose()?.unwrap_or(false);
-        Ok(is_right.then_some(Matched { id, matched_by }))
+        (Matched { id, matched_by }, compared)
     }
 
     /// The must-change statement that uses a rightly typed code up, its link with it.
@@ -289,6 +315,11 @@ impl OneTimeCodes<'_> {
         let text = format!("{}:{id}:{}", purpose.word(), code.reveal());
         self.auth.secrets().digest("one-time-code", text.as_bytes())
     }
+}
+
+/// What a comparison says; nothing when there was none.
+fn is_right(rows: &[Row]) -> Result<bool, InternalError> {
+    Ok(rows.first().map(|row| row.bool(0)).transpose()?.unwrap_or(false))
 }
 
 /// Where a sealed code lives; the seal opens only there.

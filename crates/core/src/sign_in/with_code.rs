@@ -9,7 +9,7 @@ use super::store::Candidate;
 use super::{Arrival, START_AGAIN, SignIn, SignInError, Step, Way};
 use crate::accounts::{self, Contact};
 use crate::audit::{Entry, Event};
-use crate::database::Batch;
+use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::one_time_codes::{CodeLink, Guess, Purpose};
@@ -69,9 +69,13 @@ impl SignIn<'_> {
         let live = codes.live_code(purpose, attempt.contact.key(), network, now).await?;
         let is_asked_here = live.as_ref().is_some_and(|live| live.is_asked_in(network));
         let subject = limits.code_subject(attempt.contact.key(), is_asked_here, owner, client);
-        let reserved = limits.reserve(subject).await?;
         let guess = Guess { purpose, typed: &attempt.code, network };
-        let matched = codes.compare(live.as_ref(), guess, now).await?;
+        let counted = limits.count_failure(subject, now);
+        let matched = match codes.compare_counted(counted, live.as_ref(), guess, now).await {
+            Ok(matched) => matched,
+            Err(WriteError::Conflict { .. }) => return Err(limits.refused(subject).await.into()),
+            Err(WriteError::Internal(cause)) => return Err(cause.into()),
+        };
         let Some(matched) = matched else {
             tracing::info!(%network, "a sign-in with a code failed");
             return Err(SignInError::WrongCredentials);
@@ -82,9 +86,10 @@ impl SignIn<'_> {
         // As it was asked with: the code has proven that very spelling's mailbox.
         let contact = details.contact(attempt.contact.key())?;
         let arrival = self.came_as_asked(attempt.arrival, &details);
-        let mut used = Batch::from(codes.consume_matched(&matched, now));
+        // Failures before codes, as above, or two attempts at once could wait for each other.
+        let mut used = Batch::from(limits.forgive_failures(subject));
+        used.add(codes.consume_matched(&matched, now));
         used.add(codes.void_codes(purpose, contact.key()));
-        used.add(limits.give_back(reserved));
         // Read before the comparison: whatever has happened to the account since makes the batch
         // conflict.
         let mut found = found;
@@ -95,7 +100,9 @@ impl SignIn<'_> {
             }
             found = self.find(&contact.clone().into(), &arrival.client).await?;
         }
-        limits.take_back(reserved).await?;
+        // The code was right all the same.
+        let forgiven = Batch::from(limits.forgive_failures(subject));
+        self.auth.database().write(forgiven).await.map_err(WriteError::unexpected)?;
         Err(SignInError::Busy { retry_after: START_AGAIN })
     }
 
