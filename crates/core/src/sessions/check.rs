@@ -35,6 +35,15 @@ impl Sessions<'_> {
         Ok(Present { claims: Arc::clone(claims), account })
     }
 
+    /// Looks again at somebody who was checked a while ago, as when a request's body took its
+    /// time: whether session and account still are what they were.
+    pub async fn check_again(&self, present: &Present) -> Result<(), CheckError> {
+        if self.must_refuse() {
+            return Err(CheckError::Blind);
+        }
+        self.account_of(&present.claims, self.auth.clock().now()).await.map(|_| ())
+    }
+
     /// The account of a session that has not ended, by whatever it was presented.
     pub(super) async fn account_of(
         &self,

@@ -16,11 +16,11 @@
 
 use super::verification::{Claim, LinkError};
 use super::{SignIn, mails};
-use crate::accounts;
+use crate::accounts::{self, Identifier, Username};
 use crate::audit::{Entry, Event};
 use crate::client::Client;
 use crate::credentials::password::StoredHash;
-use crate::database::Batch;
+use crate::database::{Batch, Statement};
 use crate::error::InternalError;
 use crate::messages::Message;
 use crate::ports::Token;
@@ -86,9 +86,7 @@ impl SignIn<'_> {
             Batch::from(accounts::changed_while_unproven(account.id, account.security_version));
         batch.add(self.auth.passwords().remove(account.id));
         batch.add(codes.void_all_of(account.id));
-        if let Some(key) = &account.email_key {
-            batch.add(self.auth.limits().forgive(key));
-        }
+        batch.extend(self.forgiven(account));
         batch.extend(self.welcome(account, now)?);
         batch.append(self.factors_removed(account));
         batch.add(accounts::remove_application_token(account.id));
@@ -133,12 +131,20 @@ impl SignIn<'_> {
         let mut batch = Batch::new();
         batch.add(self.auth.passwords().store(account.id, hash, now)?);
         batch.add(codes.void_all_of(account.id));
-        if let Some(key) = &account.email_key {
-            batch.add(self.auth.limits().forgive(key));
-        }
+        batch.extend(self.forgiven(account));
         let sessions = self.auth.sessions();
         batch.append(sessions.end_all_statements(account.id, None, reason, now));
         Ok(batch)
+    }
+
+    /// The statements that forget the wrong passwords counted for whatever the account signs in
+    /// with: whoever has its mailbox is stopped by strangers' guesses at its name no more than
+    /// by those at its address.
+    pub(super) fn forgiven(&self, account: &Candidate) -> Vec<Statement> {
+        let name = account.username.as_deref().and_then(|name| Username::parse(name).ok());
+        let name = name.map(|name| Identifier::from(name).limit_key().into_owned());
+        let keys = [account.email_key.clone(), account.phone_key.clone(), name];
+        keys.iter().flatten().map(|key| self.auth.limits().forgive(key)).collect()
     }
 
     /// The statements that close an account; sessions are ended by the caller's last ones.
@@ -159,7 +165,7 @@ impl SignIn<'_> {
         account: &Candidate,
         client: &Client,
         now: Timestamp,
-    ) -> Result<Option<crate::database::Statement>, InternalError> {
+    ) -> Result<Option<Statement>, InternalError> {
         let notice = Message::PasswordChanged { at: now, from: mails::whereabouts(client) };
         self.notice(account, &notice, now)
     }

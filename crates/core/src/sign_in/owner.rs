@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::step_up::Stale;
-use super::store::Candidate;
+use super::store::{self, Candidate};
 use super::with_password::Compared;
 use super::{LinkError, RECENT, START_AGAIN, SignIn, SignInError};
 use crate::accounts;
@@ -211,9 +211,14 @@ impl SignIn<'_> {
         }
     }
 
-    /// The account of somebody signed in, as it is now.
+    /// The account of somebody signed in, as it is now. Their session is looked at again: between
+    /// its check and the act a request may have waited for its own body, while the owner ended
+    /// the session, or proved an address that its holder had only claimed (attacks C01, D04).
     pub(super) async fn myself(&self, present: &Present) -> Result<Candidate, OwnerError> {
-        let found = self.find_by_id(present.account.id).await?;
+        let (account, session) = (present.account.id, present.claims.session);
+        let found = store::find_present(account, session, self.auth.clock().now());
+        let row = self.auth.database().read_one(found).await?;
+        let found = row.as_ref().map(store::candidate).transpose()?;
         found.filter(Candidate::is_active).ok_or(OwnerError::Busy { retry_after: START_AGAIN })
     }
 

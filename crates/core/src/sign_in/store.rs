@@ -6,7 +6,7 @@ use crate::accounts::Contact;
 use crate::client::Client;
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
-use crate::ids::{AccountId, ChallengeId};
+use crate::ids::{AccountId, ChallengeId, SessionId};
 use crate::limits::DeviceOwner;
 use crate::sessions::Door;
 use crate::time::Timestamp;
@@ -98,11 +98,6 @@ impl Candidate {
         DeviceOwner { account: self.id, password_changed_at: self.password_changed_at }
     }
 
-    /// What its owner is called in mails.
-    pub(super) fn name(&self) -> String {
-        self.username.clone().or_else(|| self.email.clone()).unwrap_or_default()
-    }
-
     /// How pages name it to whoever holds one of its links.
     pub(super) fn name_shown(&self) -> String {
         let names = [&self.email, &self.username, &self.phone_key];
@@ -169,7 +164,7 @@ pub(super) fn find_by_username(username_key: &str, network: &str) -> Statement {
     )
 }
 
-/// The account of somebody signed in, or of a link.
+/// The account of a link, of a challenge, or that an operator names.
 pub(super) fn find_by_id(id: AccountId) -> Statement {
     Statement::new(
         "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
@@ -183,6 +178,27 @@ pub(super) fn find_by_id(id: AccountId) -> Statement {
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.id = $1",
         [id.into()],
+    )
+}
+
+/// The account of somebody signed in, while their session lives: read together, so that what
+/// rests on the account's `security_version` rests on the session as well.
+pub(super) fn find_present(id: AccountId, session: SessionId, now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
+                FALSE
+           FROM accounts a
+           LEFT JOIN passwords p ON p.account_id = a.id
+          WHERE a.id = $1
+            AND EXISTS (SELECT 1 FROM sessions s
+                         WHERE s.id = $2 AND s.account_id = a.id
+                           AND s.revoked_at IS NULL AND s.ends_at > $3)",
+        [id.into(), session.into(), now.into()],
     )
 }
 

@@ -271,13 +271,15 @@ impl SignIn<'_> {
         Ok(Verification::Verified)
     }
 
+    /// Greets by the address: the name may have been chosen by whoever signed up with it, and be
+    /// a link to mail programs (attack B16).
     pub(super) fn welcome(
         &self,
         account: &Candidate,
         now: Timestamp,
     ) -> Result<Option<crate::database::Statement>, InternalError> {
         let Some(email) = &account.email else { return Ok(None) };
-        let mail = Message::Welcome { name: account.name() };
+        let mail = Message::Welcome { name: email.clone() };
         self.auth.messages().queue(email, &mail, now, now.plus(days(3))).map(Some)
     }
 

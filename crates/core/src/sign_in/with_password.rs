@@ -211,7 +211,7 @@ impl SignIn<'_> {
         row.as_ref().map(store::candidate).transpose()
     }
 
-    /// The account of somebody signed in, or of a link, with its credential, in one read.
+    /// The account of a link or a challenge, with its credential, in one read.
     pub(super) async fn find_by_id(
         &self,
         id: AccountId,

@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
 use super::fields::Fields;
 use super::json::{self, Document, Entry, MOST_MEMBERS};
+use super::still::StillHere;
 use crate::problem::Problem;
 
 /// No body of ours comes near it.
@@ -42,6 +43,7 @@ enum Takes {
 async fn read(request: Request, takes: Takes) -> Result<Fields, Problem> {
     let (parts, body) = request.into_parts();
     let bytes = collect(&parts.headers, body).await?;
+    StillHere::check(StillHere::of(&parts.extensions)).await?;
     // An empty body is no values, whatever type it claims to have.
     if bytes.is_empty() {
         return Ok(Fields::empty());

@@ -11,6 +11,7 @@ use ironlatch_core::sessions::Present;
 use super::address::{PeerAddress, client_address};
 use super::bearer;
 use super::cookies::Cookie;
+use super::still::StillHere;
 use crate::app::App;
 use crate::problem::Problem;
 
@@ -50,7 +51,9 @@ impl FromRequestParts<App> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        bearer::check(app.auth(), &parts.headers).await.map(Self)
+        let present = bearer::check(app.auth(), &parts.headers).await?;
+        StillHere::remember(parts, app, &present);
+        Ok(Self(present))
     }
 }
 
@@ -62,6 +65,7 @@ impl FromRequestParts<App> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let present = bearer::check(app.auth(), &parts.headers).await?;
+        StillHere::remember(parts, app, &present);
         if present.account.is_staff || present.account.is_superuser {
             Ok(Self(present))
         } else {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::body::{content_type, malformed_multipart, media, too_many};
 use super::fields::picture_sentence;
 use super::json::MOST_MEMBERS;
+use super::still::StillHere;
 use crate::problem::{FieldErrors, Problem};
 
 /// The file and what a form wraps around it.
@@ -34,9 +35,12 @@ pub(crate) async fn read(request: Request, field: &'static str) -> Result<Vec<u8
     if announced.is_some_and(|length| length > LARGEST_BODY) {
         return Err(Problem::TooLarge);
     }
-    timeout(LONGEST, read_form(request, field))
+    let still = StillHere::of(request.extensions());
+    let file = timeout(LONGEST, read_form(request, field))
         .await
-        .unwrap_or_else(|_| Err(Problem::Unreadable("the body took too long".to_owned())))
+        .unwrap_or_else(|_| Err(Problem::Unreadable("the body took too long".to_owned())))?;
+    StillHere::check(still).await?;
+    Ok(file)
 }
 
 async fn read_form(mut request: Request, field: &'static str) -> Result<Vec<u8>, Problem> {

@@ -12,3 +12,4 @@ pub(crate) mod json;
 pub(crate) mod origin;
 pub(crate) mod query;
 pub(crate) mod source;
+pub(crate) mod still;

@@ -10,6 +10,7 @@ mod otp;
 mod pages;
 mod profile;
 mod second_factor;
+mod slow_bodies;
 mod sources;
 
 use ironlatch_testkit::{TestServer, each_auth};

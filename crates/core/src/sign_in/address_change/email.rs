@@ -92,7 +92,7 @@ impl SignIn<'_> {
             now,
         );
         let holder = self.find(&new.clone().into(), client).await?;
-        let owner = holder.filter(|holder| holder.email_verified_at.is_some());
+        let owner = holder.filter(Candidate::keeps_its_address);
         let owner = owner.and_then(|owner| owner.email);
         // The owner of a taken address is told; the link, which was made all the same, is in no
         // mail.
@@ -186,7 +186,7 @@ impl SignIn<'_> {
         match &holder {
             // Another click was faster, between the two reads.
             Some(holder) if holder.id == account.id => return Err(AddressError::InvalidLink),
-            Some(holder) if holder.email_verified_at.is_some() => return Err(AddressError::Taken),
+            Some(holder) if holder.keeps_its_address() => return Err(AddressError::Taken),
             Some(_) | None => {}
         }
         Ok(Claim { link, wish, account, holder })

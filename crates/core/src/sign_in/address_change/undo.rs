@@ -136,6 +136,7 @@ impl SignIn<'_> {
             let notice = Message::AddressTakenBack { at: now };
             batch.extend(self.notice(account, &notice, now)?);
         }
+        batch.extend(self.forgiven(account));
         batch.extend(self.way_back(account.id, &claim.email_afterwards(), now)?);
         batch.add(self.address_entry(Event::AddressChangeUndone, account, client, now));
         batch.append(last);

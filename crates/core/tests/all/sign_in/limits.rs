@@ -96,6 +96,44 @@ async fn a_hundred_failures_stop_the_password_until_a_reset() {
 }
 
 #[tokio::test]
+async fn h04_a_reset_opens_the_name_that_strangers_stopped_as_well() {
+    each_auth(async |test| {
+        let name = Username::parse("ada").unwrap();
+        let wish = SignUp {
+            username: Some(name.clone()),
+            email: address(ADA),
+            password: secret(PASSWORD),
+            name: None,
+            arrival: Arrival::new(test.stranger()),
+        };
+        test.auth.sign_in().sign_up(wish).await.unwrap();
+        let by_name = async |password: &str| {
+            let attempt = PasswordAttempt {
+                identifier: name.clone().into(),
+                password: secret(password),
+                expects_second_factor: false,
+                arrival: Arrival::new(test.stranger()).through(Door::OtpSession),
+            };
+            test.auth.sign_in().with_password(attempt).await
+        };
+        for _ in 0..100 {
+            test.clock.advance(hours(1));
+            by_name("wrong password").await.unwrap_err();
+        }
+        test.clock.advance(days(1));
+        let stopped = by_name(PASSWORD).await;
+        assert!(matches!(stopped, Err(SignInError::TooManyAttempts { .. })));
+        let sign_in = test.auth.sign_in();
+        sign_in.forgot_password(&address(ADA), Door::Api, &test.stranger()).await.unwrap();
+        test.deliver().await;
+        let token = test.inbox.latest_about(ADA, "password").token();
+        sign_in.reset_password(&token, &secret(NEW), &test.stranger()).await.unwrap();
+        by_name(NEW).await.expect("the reset opens it again");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn asking_for_one_kind_of_mail_does_not_use_up_another() {
     each_auth(async |test| {
         test.verified_account(ADA).await;

@@ -2,6 +2,7 @@
 
 mod address_change;
 mod application_calls;
+mod ended_meanwhile;
 mod first_proof;
 mod limits;
 mod matrix;
