@@ -98,8 +98,9 @@ fn compare(
     let bare = Arc::new(subject.requests.anew());
     let measured = rounds(|| {
         let ours = load.measure(server.address, server.process()).with_context(|| {
-            let sent = if subject.requests.are_used_up() { "all have been sent" } else { "some" };
-            format!("of the requests prepared for {}, {sent}", subject.name)
+            let again =
+                if subject.requests.are_used_up() { ", each sent at least once" } else { "" };
+            format!("loading with {}{again}", subject.name)
         })?;
         let bare = Load { requests: &bare, ..load };
         let request = 1.0 / bare.measure(baseline.address, baseline.process())?.per_cpu_second;
