@@ -223,7 +223,11 @@ async fn e01_an_account_with_an_app_does_not_get_in_by_the_password_alone() {
         let refused = login(&mut client, "ada", PASSWORD).await.expect(401);
         expect_shape("otp_session", &refused);
         assert!(refused.set_cookies().is_empty());
+        assert!(!refused.text().contains("challenge"), "there is no place to answer one");
         client.get("/users/who_am_i/").await.expect(403);
+        server.deliver().await;
+        let told = server.inbox.latest(ADA);
+        assert!(told.text.contains("Nobody was let in."), "its owner is told: {}", told.text);
     })
     .await;
 }
