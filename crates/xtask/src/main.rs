@@ -64,7 +64,7 @@ fn crash(rest: &[String]) -> anyhow::Result<()> {
 fn races(rest: &[String]) -> anyhow::Result<()> {
     let rounds = rest.first().map_or("1000", String::as_str);
     let mut cargo = machine::cargo();
-    cargo.args(["test", "--locked", "--release", "--package", "ironlatch-core", "--test", "all"]);
+    cargo.args(["test", "--locked", "--package", "ironlatch-core", "--test", "all"]);
     cargo.args(["once_only", "--", "--nocapture", "--test-threads", "1"]);
     machine::run(cargo.env("IRONLATCH_RACE_ROUNDS", rounds))
 }
