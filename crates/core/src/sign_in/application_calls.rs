@@ -53,7 +53,7 @@ pub enum VerifyOtpError {
         /// When trying again makes sense.
         retry_at: Timestamp,
     },
-    /// The account kept changing meanwhile; the code still works.
+    /// The account kept changing meanwhile; another code is needed.
     #[error("busy, try again in {retry_after:?}")]
     Busy {
         /// When trying again makes sense.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Candidate;
 use super::{Arrival, SignIn};
-use crate::accounts::Contact;
+use crate::accounts::{Contact, Email};
 use crate::client::Network;
 use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
@@ -101,8 +101,9 @@ impl SignIn<'_> {
             Some(_) => !self.is_waiting(contact, network, now).await? && found.is_none(),
             None => false,
         };
+        let to = mailbox(contact, found.as_ref());
         let details = Details {
-            typed: contact.as_typed().to_owned(),
+            typed: to.as_typed().to_owned(),
             door: arrival.door,
             source_url: source.as_ref().map(|source| source.url().to_owned()),
             username: None,
@@ -122,8 +123,7 @@ impl SignIn<'_> {
         let mut batch = Batch::new();
         batch.add(self.auth.limits().count_mail(MailKind::SignInCode, contact.key(), now));
         batch.append(code.batch);
-        let to = SendTo { contact, owners: found.as_ref() };
-        batch.append(self.code_message(to, &code.sent, arrival.door, now)?);
+        batch.append(self.code_message(&to, &code.sent, arrival.door, now)?);
         // The same statements whether or not anybody has an account, so that the time they take
         // tells nothing; the audit begins where the code is used (attacks B05, H10).
         batch.extend(sources.count_requested(source.as_ref(), network, is_counted, now));
@@ -153,14 +153,12 @@ impl SignIn<'_> {
         let network = arrival.client.network();
         let live = codes.live_code(Purpose::SignIn, contact.key(), network, now).await?;
         let Some(live) = live else { return Ok(false) };
-        let found = self.find(&contact.clone().into(), &arrival.client).await?;
         let (sent, allowed) = codes.send_again(&live, now)?;
         // To where it went the first time: another spelling may be another mailbox.
         let details = Details::of_text(&live.details)?;
         let first = details.contact(contact.key())?;
         let mut batch = Batch::from(allowed);
-        let to = SendTo { contact: &first, owners: found.as_ref() };
-        batch.append(self.code_message(to, &sent, details.door, now)?);
+        batch.append(self.code_message(&first, &sent, details.door, now)?);
         self.sent(batch).await
     }
 
@@ -178,7 +176,7 @@ impl SignIn<'_> {
     /// The mail or SMS with a code, and what counts an SMS.
     fn code_message(
         &self,
-        to: SendTo<'_>,
+        to: &Contact,
         sent: &Sent,
         door: Door,
         now: Timestamp,
@@ -187,12 +185,9 @@ impl SignIn<'_> {
         let message = Message::SignInCode { code: sent.code.reveal().to_owned(), link };
         let messages = self.auth.messages();
         let mut batch = Batch::new();
-        match to.contact {
+        match to {
             Contact::Email(email) => {
-                // To the address as its owner typed it: what the asker typed may be another
-                // mailbox.
-                let owners = to.owners.and_then(|found| found.email.as_deref());
-                let address = owners.unwrap_or_else(|| email.as_typed());
+                let address = email.as_typed();
                 batch.add(messages.queue(address, &message, now, sent.expires_at)?);
             }
             Contact::Phone(phone) => {
@@ -204,18 +199,20 @@ impl SignIn<'_> {
     }
 }
 
-/// Where a code goes.
-#[derive(Clone, Copy)]
-struct SendTo<'a> {
-    contact: &'a Contact,
-    /// The account that has it.
-    owners: Option<&'a Candidate>,
+/// Where a code goes: to the address as its owner typed it, since what the asker typed may be
+/// another mailbox.
+fn mailbox(contact: &Contact, found: Option<&Candidate>) -> Contact {
+    let owners = found.and_then(|found| Email::parse(found.email.as_deref()?).ok());
+    match (contact, owners) {
+        (Contact::Email(_), Some(owners)) => Contact::Email(owners),
+        _ => contact.clone(),
+    }
 }
 
 /// What the proof needs to know again.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Details {
-    /// The address as it was typed.
+    /// The address or number as it was written to: the proof of this very spelling.
     pub(super) typed: String,
     /// The door that was asked at.
     #[serde(with = "door_word")]

@@ -271,8 +271,8 @@ impl SignIn<'_> {
         Ok(Verification::Verified)
     }
 
-    /// Greets by the address: the name may have been chosen by whoever signed up with it, and be
-    /// a link to mail programs (attack B16).
+    /// Greets by the address: whoever signs up with a stranger's must not choose what we write
+    /// to them, not even the name.
     pub(super) fn welcome(
         &self,
         account: &Candidate,

@@ -188,6 +188,10 @@ impl SignIn<'_> {
         }];
         let passed = match found {
             None => self.newcomer(way, methods, (contact, used), arrival)?,
+            // Made after the code was asked for, with another spelling: perhaps another mailbox.
+            Some(found) if !is_mailbox_of(&found, contact) => {
+                return Err(SignInError::WrongCredentials);
+            }
             Some(found) if found.is_proven() => {
                 let mut batch = used.clone();
                 batch.add(mark_verified(&found, contact, now));
@@ -226,6 +230,14 @@ impl SignIn<'_> {
         batch.add(profiles::create(id, None, now));
         batch.extend(self.welcome(&found, now)?);
         Ok(Passed::existing(way, found, methods, batch).making(made))
+    }
+}
+
+/// Whether what a code was sent to is the account's, spelling included.
+fn is_mailbox_of(found: &Candidate, contact: &Contact) -> bool {
+    match contact {
+        Contact::Email(email) => found.email.as_deref() == Some(email.as_typed()),
+        Contact::Phone(phone) => found.phone_key.as_deref() == Some(phone.key()),
     }
 }
 

@@ -259,6 +259,21 @@ async fn who_proves_an_address_gets_it_from_who_only_claimed_it() {
 }
 
 #[tokio::test]
+async fn a_disabled_account_keeps_the_address_it_only_claimed() {
+    each_auth(async |test| {
+        let ada = test.verified_account(ADA).await;
+        let mine = test.sign_in(ADA, PASSWORD).await;
+        let token = asked(&test, &mine, BOB).await;
+        let bob = test.sign_up(BOB).await;
+        test.auth.accounts().disable(&AccountRef::Id(bob.id)).await.unwrap();
+        assert!(matches!(confirm(&test, &token).await, Err(AddressError::Taken)));
+        assert_eq!(test.account(BOB).await.id, bob.id);
+        assert_eq!(test.account(ADA).await.id, ada.id);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn c07_an_address_proven_meanwhile_stays_where_it_is() {
     each_auth(async |test| {
         let ada = test.verified_account(ADA).await;

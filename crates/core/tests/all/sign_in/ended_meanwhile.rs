@@ -71,6 +71,10 @@ async fn c01_whoever_made_the_account_does_nothing_to_it_after_its_owners_first_
 
         nothing_goes(&test, &held_back, &begun.secret).await;
         assert!(works(&test, &owners).await);
+        let greeting = test.inbox.latest_about(ADA, "Welcome");
+        // Names and addresses in mails are broken so that they are no links.
+        let greeting = greeting.text.replace('\u{200B}', "");
+        assert!(greeting.contains("Hello ada@example.com,"), "no name of the maker's choosing");
         let account = owners.account.id;
         assert!(!test.auth.totp().is_enrolled(account).await.unwrap());
         assert_eq!(test.account(ADA).await.id, account);

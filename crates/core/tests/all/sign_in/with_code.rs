@@ -205,6 +205,25 @@ async fn another_spelling_gets_neither_the_code_nor_the_account() {
 }
 
 #[tokio::test]
+async fn a_code_for_another_spelling_does_not_open_the_account_that_came_meanwhile() {
+    each_auth(async |test| {
+        let (other, arrival) = (email("ADA@example.com"), Arrival::new(test.stranger()));
+        let browser = secret("a secret of this browser, long enough");
+        let sign_in = test.auth.sign_in();
+        sign_in.request_code(&other, Some(browser.clone()), &arrival).await.unwrap();
+        test.deliver().await;
+        let mail = test.inbox.latest("ADA@example.com");
+        test.verified_account(ADA).await;
+        let link = sign_in.with_link(&mail.token(), Some(&browser), arrival.clone()).await;
+        assert!(matches!(link, Err(SignInError::WrongCredentials)));
+        for asked in [&other, &email(ADA)] {
+            assert!(refused(&tell(&test, asked, &mail.code(), &arrival).await));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_disabled_account_looks_like_a_wrong_code_on_both_ways() {
     each_auth(async |test| {
         let ada = test.verified_account(ADA).await;
