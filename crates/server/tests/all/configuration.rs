@@ -1,4 +1,4 @@
-//! R25: unsafe or mistaken configuration refuses to start and says what to do.
+//! R25, D12: unsafe or mistaken configuration refuses to start and says what to do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -331,3 +331,61 @@ async fn with_https_every_cookie_is_secure_and_ours_belong_to_the_host() {
     })
     .await;
 }
+
+/// Whatever is posted to the pages in whatever order, without a link's proof nothing happens.
+#[tokio::test]
+async fn b19_no_step_of_a_page_can_be_skipped() {
+    each_server(async |server| {
+        let ada = server.verified_account("ada@example.com").await;
+        let mut client = server.client();
+        client.set_header("origin", &server.origin());
+        let steps = [
+            ("/reset-password", vec![("new_password", "an entirely new one"), ("act", "reset")]),
+            ("/reset-password", vec![("new_password", "an entirely new one"), ("link", "x")]),
+            ("/verify-email", vec![("act", "confirm")]),
+            ("/verify-email", vec![("act", "new-password"), ("new_password", "something new")]),
+            ("/verify-email", vec![("act", "close"), ("link", "x")]),
+            ("/sign-in", vec![("act", "sign-in")]),
+            ("/sign-in", vec![("act", "second-step"), ("challenge", "x"), ("code", "123456")]),
+            ("/confirm-email", vec![("act", "confirm"), ("link", "x")]),
+            ("/undo-address", vec![("act", "undo"), ("link", "x")]),
+        ];
+        // Each after each other, with the cookies that the one before left.
+        for (first, first_fields) in &steps {
+            for (then, fields) in &steps {
+                client.post_form(first, first_fields).await.expect(400);
+                client.post_form(then, fields).await.expect(400);
+                assert_eq!(client.cookie("refresh_token"), None, "{first} {then}");
+            }
+        }
+        server.sign_in("ada@example.com", PASSWORD).await;
+        assert_eq!(server.account("ada@example.com").await.id, ada.id);
+    })
+    .await;
+}
+
+/// What a browser says of itself in a cookie of its own making proves nothing.
+#[tokio::test]
+async fn c15_a_forged_cookie_proves_nothing() {
+    each_server(async |server| {
+        let email = sign_up(&mut server.browser(), "ada").await;
+        let verify = link(&server, &email, "/verify-email");
+        let asked = json!({ "identifier": email });
+        server.client().post_json("/api/auth/otp/request", &asked).await.expect(200);
+        server.deliver().await;
+        let sign_in = server.inbox.latest_about(&email, "verification code").path();
+        let forged = "A".repeat(43);
+        for value in ["1", "true", email.as_str(), forged.as_str()] {
+            let mut thief = server.browser();
+            for name in ["ironlatch_sign_up", "ironlatch_code_flow", "ironlatch_device"] {
+                thief.client().set_cookie(name, value);
+            }
+            thief.visit(&verify).await;
+            assert!(thief.text().contains("Is this account yours?"), "{}", thief.text());
+            thief.visit(&sign_in).await;
+            assert_eq!(thief.status(), 403, "{value}");
+        }
+        assert!(server.account(&email).await.email_verified_at.is_none());
+    })
+    .await;
+}
