@@ -193,12 +193,13 @@ impl Auth {
         self.sessions().is_ready() && alive.await.unwrap_or(false)
     }
 
-    /// Makes a restored database safe to serve: sessions and codes of the past may have been
-    /// ended or used since the copy was made, so all of them are void, and new keys sign.
+    /// Makes a restored database safe to serve: sessions, codes and challenges of the past may
+    /// have been ended or used since the copy was made, so all of them are void, and new keys sign.
     pub async fn restore_finished(&self) -> Result<(), InternalError> {
         let now = self.clock().now();
         let mut batch = Batch::new();
         batch.add(self.one_time_codes().void_everything());
+        batch.add(self.sign_in().void_challenges_statement(now));
         batch.add(self.sessions().end_everything_statement(now));
         batch.add(Entry::new(Event::Restored).statement(now, self.random()));
         self.database().write(batch).await.map_err(WriteError::unexpected)?;

@@ -296,6 +296,12 @@ impl SignIn<'_> {
         Ok(swept.map_err(WriteError::unexpected)?.len())
     }
 
+    /// The statement that makes every open challenge worthless.
+    #[expect(clippy::unused_self, reason = "entered like the others")]
+    pub(crate) fn void_challenges_statement(&self, now: Timestamp) -> Statement {
+        store::void_challenges(now)
+    }
+
     fn challenge_digest(&self, token: &Token) -> [u8; 32] {
         self.auth.secrets().digest("second-factor-challenge", token.reveal().as_bytes())
     }

@@ -301,6 +301,14 @@ pub(super) fn consume_challenge(id: ChallengeId, now: Timestamp) -> Statement {
     .must_change()
 }
 
+/// Uses every open challenge up.
+pub(super) fn void_challenges(now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE second_factor_challenges SET consumed_at = $1 WHERE consumed_at IS NULL",
+        [now.into()],
+    )
+}
+
 /// Removes challenges past their expiry.
 pub(super) fn sweep_challenges(now: Timestamp, limit: i64) -> Statement {
     Statement::new(

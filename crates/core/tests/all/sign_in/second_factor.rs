@@ -377,3 +377,17 @@ async fn an_operator_takes_a_lost_app_away_and_the_owner_is_told() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_restored_database_has_no_open_challenge() {
+    each_auth(async |test| {
+        let app = enrolled(&test).await;
+        test.clock.advance(seconds(30));
+        let challenge = test.challenge(ADA, PASSWORD).await;
+        test.auth.restore_finished().await.unwrap();
+        let answered = test.answer(&challenge, SecondFactor::Totp, &app.code(test.now())).await;
+        assert!(matches!(answered, Err(SecondFactorError::InvalidChallenge)));
+        test.sign_in_strongly(ADA, PASSWORD, &app).await;
+    })
+    .await;
+}
