@@ -7,7 +7,6 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,7 +35,6 @@ impl Drop for PostgresDatabase {
 
 static SHARED: OnceCell<Option<Shared>> = OnceCell::const_new();
 static LET_GO: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static NUMBER: AtomicU32 = AtomicU32::new(1);
 
 /// The server all tests of this process share.
 struct Shared {
@@ -103,10 +101,10 @@ async fn share() -> Option<Shared> {
     Some(Shared { admin_url, copy: format!("TEMPLATE {template}{strategy}"), _own: own })
 }
 
-/// Names differ between processes that share a server.
+/// Names differ between processes that share a server, whose numbers come round again: threads
+/// use them up as well.
 fn fresh_name(kind: &str) -> String {
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    format!("ironlatch_{kind}_{}_{number}", std::process::id())
+    format!("ironlatch_{kind}_{}", uuid::Uuid::new_v4().simple())
 }
 
 /// The same server, another database.
