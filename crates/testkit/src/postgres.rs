@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ironlatch_core::database::{Database, DatabaseUrl};
-use ironlatch_core::ports::{SystemClock, SystemRandom};
+use ironlatch_core::ports::{Random, SystemClock, SystemRandom};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
@@ -104,7 +104,9 @@ async fn share() -> Option<Shared> {
 /// Names differ between processes that share a server, whose numbers come round again: threads
 /// use them up as well.
 fn fresh_name(kind: &str) -> String {
-    format!("ironlatch_{kind}_{}", uuid::Uuid::new_v4().simple())
+    let mut number = [0; 16];
+    SystemRandom.fill(&mut number);
+    format!("ironlatch_{kind}_{:032x}", u128::from_be_bytes(number))
 }
 
 /// The same server, another database.
