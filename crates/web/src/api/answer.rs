@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::Account;
-use ironlatch_core::sign_in::SignedIn;
+use ironlatch_core::sign_in::{SignedIn, SignedUp};
 use serde::Serialize;
 
 use crate::app::App;
@@ -68,6 +68,29 @@ pub(crate) fn add_device(
 ) -> Result<(), Problem> {
     let (device, lifetime) = (signed_in.device.reveal(), signed_in.device_lifetime);
     let line = app.cookies().set(Cookie::Device, device, lifetime, app.now());
+    add_token_cookie(response, line)
+}
+
+/// The session's refresh token of the cookie chain, for front ends in a browser.
+pub(crate) fn add_refresh(
+    response: &mut Response,
+    app: &App,
+    signed_in: &SignedIn,
+) -> Result<(), Problem> {
+    let (token, lifetime) =
+        (signed_in.started.refresh_cookie.reveal(), signed_in.started.refresh_lifetime);
+    let line = app.cookies().set(Cookie::Refresh, token, lifetime, app.now());
+    add_token_cookie(response, line)
+}
+
+/// Lets the verification page know the browser that signed up.
+pub(crate) fn add_sign_up(
+    response: &mut Response,
+    app: &App,
+    made: &SignedUp,
+) -> Result<(), Problem> {
+    let (browser, lifetime) = (made.browser.reveal(), made.browser_lifetime);
+    let line = app.cookies().set(Cookie::SignUp, browser, lifetime, app.now());
     add_token_cookie(response, line)
 }
 

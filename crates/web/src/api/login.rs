@@ -62,9 +62,7 @@ pub(crate) fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
         user: User::of(&signed_in.account),
     };
     let mut response = answer::json(StatusCode::OK, &body);
-    let (token, lifetime) = (started.refresh_cookie.reveal(), started.refresh_lifetime);
-    let line = app.cookies().set(Cookie::Refresh, token, lifetime, app.now());
-    answer::add_token_cookie(&mut response, line)?;
+    answer::add_refresh(&mut response, app, signed_in)?;
     answer::add_device(&mut response, app, signed_in)?;
     Ok(response)
 }

@@ -9,7 +9,6 @@ use super::{ApiResult, answer};
 use crate::app::App;
 use crate::problem::Explain;
 use crate::request::caller::Caller;
-use crate::request::cookies::Cookie;
 use crate::request::fields::{Fields, password_sentence};
 use crate::request::source::CameFrom;
 
@@ -52,8 +51,6 @@ pub(crate) async fn submit(
         verification_token: made.shown_token.reveal(),
     };
     let mut response = answer::json(StatusCode::CREATED, &body);
-    let line =
-        app.cookies().set(Cookie::SignUp, made.browser.reveal(), made.browser_lifetime, app.now());
-    answer::add_token_cookie(&mut response, line)?;
+    answer::add_sign_up(&mut response, &app, &made)?;
     Ok(response)
 }

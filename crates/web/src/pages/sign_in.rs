@@ -158,10 +158,7 @@ fn second_step_page(app: &App, challenge: &str, problem: Option<String>) -> Page
 /// The session's refresh token goes into its cookie, from which front ends go on.
 fn signed_in_page(app: &App, signed_in: &SignedIn) -> PageResult {
     let mut response = done(app, Cookie::SignInLink, "You are signed in", WELCOME)?;
-    let started = &signed_in.started;
-    let (token, lifetime) = (started.refresh_cookie.reveal(), started.refresh_lifetime);
-    let line = app.cookies().set(Cookie::Refresh, token, lifetime, app.now());
-    answer::add_token_cookie(&mut response, line)?;
+    answer::add_refresh(&mut response, app, signed_in)?;
     answer::add_device(&mut response, app, signed_in)?;
     response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::CodeFlow));
     Ok(response)

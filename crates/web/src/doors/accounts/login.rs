@@ -11,7 +11,6 @@ use crate::app::App;
 use crate::doors::arrival;
 use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
-use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
 use crate::request::source::CameFrom;
 
@@ -55,8 +54,6 @@ fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
         message: "Login successful",
     };
     let mut response = answer::json(StatusCode::OK, &body);
-    let (device, lifetime) = (&signed_in.device, signed_in.device_lifetime);
-    let line = app.cookies().set(Cookie::Device, device.reveal(), lifetime, app.now());
-    answer::add_token_cookie(&mut response, line)?;
+    answer::add_device(&mut response, app, signed_in)?;
     Ok(response)
 }

@@ -11,7 +11,6 @@ use crate::app::App;
 use crate::doors::arrival;
 use crate::problem::Explain;
 use crate::request::caller::Caller;
-use crate::request::cookies::Cookie;
 use crate::request::fields::{Fields, password_sentence};
 use crate::request::source::CameFrom;
 
@@ -42,8 +41,6 @@ pub(crate) async fn submit(
 
     let body = Message { message: "Signup successful. Please verify your email." };
     let mut response = answer::json(StatusCode::CREATED, &body);
-    let line =
-        app.cookies().set(Cookie::SignUp, made.browser.reveal(), made.browser_lifetime, app.now());
-    answer::add_token_cookie(&mut response, line)?;
+    answer::add_sign_up(&mut response, &app, &made)?;
     Ok(response)
 }

@@ -132,13 +132,9 @@ fn signed_in_answer(app: &App, signed_in: &SignedIn) -> ApiResult {
         refresh: shows_refresh.then(|| started.refresh_body.reveal()),
     };
     let mut response = answer::json(StatusCode::OK, &body);
-    let now = app.now();
-    for (cookie, token, lifetime) in [
-        (Cookie::Access, &started.access, started.access_lifetime),
-        (Cookie::Device, &signed_in.device, signed_in.device_lifetime),
-    ] {
-        let line = app.cookies().set(cookie, token.reveal(), lifetime, now);
-        answer::add_token_cookie(&mut response, line)?;
-    }
+    let (access, lifetime) = (started.access.reveal(), started.access_lifetime);
+    let line = app.cookies().set(Cookie::Access, access, lifetime, app.now());
+    answer::add_token_cookie(&mut response, line)?;
+    answer::add_device(&mut response, app, signed_in)?;
     Ok(response)
 }
