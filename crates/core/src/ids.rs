@@ -33,6 +33,9 @@ pub enum OfAuditEntry {}
 #[derive(Debug)]
 pub enum OfGroup {}
 
+/// Marks identifiers of identities that providers vouch for.
+#[derive(Debug)]
+pub enum OfIdentity {}
 /// Marks identifiers of second factors' challenges.
 #[derive(Debug)]
 pub enum OfChallenge {}
@@ -61,6 +64,8 @@ pub type MessageId = Id<OfMessage>;
 pub type AuditEntryId = Id<OfAuditEntry>;
 /// Identifies a group of accounts.
 pub type GroupId = Id<OfGroup>;
+/// Identifies an identity that a provider vouches for.
+pub type IdentityId = Id<OfIdentity>;
 /// Identifies a second factor's challenge.
 pub type ChallengeId = Id<OfChallenge>;
 /// Identifies a recovery code.

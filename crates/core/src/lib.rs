@@ -4,6 +4,7 @@
 //! listed below it):
 //!
 //! - [`sign_in`]: the one way in; every way to sign in or up ends there.
+//! - [`social`]: who vouches for us; providers and what they say.
 //! - [`sources`]: where people came from, and the analytics of it.
 //! - [`profiles`]: what people tell about themselves, a picture too.
 //! - [`accounts`]: who exists; roles, groups, permissions.
@@ -15,6 +16,7 @@
 //! - [`audit`]: what happened.
 //! - [`messages`]: what we say; the outbox.
 //! - [`secrets`]: the master key and sealing.
+//! - [`outbound`]: the one client that asks other servers, and what it refuses.
 //! - [`database`]: the only room that knows there are two engines.
 //! - [`ids`], [`ports`]: identifiers; what we need from outside.
 //! - [`workers`]: starts each room's background task. Leaves any room may use: [`client`],
@@ -30,12 +32,14 @@ pub mod ids;
 pub mod limits;
 pub mod messages;
 pub mod one_time_codes;
+pub mod outbound;
 pub mod ports;
 pub mod profiles;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in;
+pub mod social;
 pub mod sources;
 pub mod time;
 pub mod tokens;
@@ -112,6 +116,12 @@ impl Auth {
     #[must_use]
     pub fn sign_in(&self) -> sign_in::SignIn<'_> {
         sign_in::SignIn { auth: self }
+    }
+
+    /// Providers that vouch for people.
+    #[must_use]
+    pub fn social(&self) -> social::Social<'_> {
+        social::Social { auth: self }
     }
 
     /// Where people came from.

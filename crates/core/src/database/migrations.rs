@@ -16,7 +16,7 @@ pub(super) struct Migration {
     pub(super) sql: &'static str,
 }
 
-pub(super) const SQLITE: [Migration; 2] = [
+pub(super) const SQLITE: [Migration; 3] = [
     Migration {
         version: 1,
         name: "foundation",
@@ -27,9 +27,14 @@ pub(super) const SQLITE: [Migration; 2] = [
         name: "every_client",
         sql: include_str!("../../migrations/sqlite/0002_every_client.sql"),
     },
+    Migration {
+        version: 3,
+        name: "social",
+        sql: include_str!("../../migrations/sqlite/0003_social.sql"),
+    },
 ];
 
-pub(super) const POSTGRES: [Migration; 2] = [
+pub(super) const POSTGRES: [Migration; 3] = [
     Migration {
         version: 1,
         name: "foundation",
@@ -39,6 +44,11 @@ pub(super) const POSTGRES: [Migration; 2] = [
         version: 2,
         name: "every_client",
         sql: include_str!("../../migrations/postgres/0002_every_client.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "social",
+        sql: include_str!("../../migrations/postgres/0003_social.sql"),
     },
 ];
 
@@ -100,7 +110,7 @@ pub(super) fn missing(
 mod tests {
     use super::{Migration, checksum, missing};
 
-    const KNOWN: [Migration; 2] = [
+    const KNOWN: [Migration; 3] = [
         Migration { version: 1, name: "one", sql: "CREATE TABLE one (id INTEGER)" },
         Migration { version: 3, name: "three", sql: "CREATE TABLE three (id INTEGER)" },
     ];

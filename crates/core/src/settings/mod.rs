@@ -5,10 +5,12 @@
 
 mod check;
 mod doors;
+mod social;
 mod spelled;
 
 pub use check::Mistake;
 pub use doors::{Door, DoorSettings, DoorsSettings, reset_lifetime, verification_lifetime};
+pub use social::{Endpoints, ProviderKind, ProviderSettings, SocialSettings};
 
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub doors: DoorsSettings,
     /// `totp.*`.
     pub totp: TotpSettings,
+    /// `social.*`, by the name in paths: `[social.google]`.
+    pub social: SocialSettings,
     /// `checks.when_blind`: what a node does that has not heard of revocations for 5 s.
     pub when_blind: WhenBlind,
 }
@@ -266,6 +270,7 @@ impl Default for Settings {
             sms: SmsSettings::default(),
             doors: DoorsSettings::default(),
             totp: TotpSettings::default(),
+            social: SocialSettings::new(),
             when_blind: WhenBlind::Refuse,
         }
     }

@@ -14,6 +14,7 @@ mod application_calls;
 mod arrival;
 mod code_request;
 mod complete;
+mod connections;
 mod enrolment;
 mod first_proof;
 mod mails;
@@ -28,12 +29,14 @@ mod store;
 mod verification;
 mod with_code;
 mod with_password;
+mod with_social;
 
 pub use address_change::{AddressError, AddressKind, EmailChangeFacts, UndoFacts};
 pub use application_calls::{RegisterUserError, RequestOtpError, VerifyOtpError};
 pub use arrival::{Arrival, Previous};
 pub use code_request::{CodeRequestError, CodeRequested};
 pub use complete::{SignedIn, Step, Way};
+pub use connections::{Connection, DisconnectError};
 pub use enrolment::{Confirmation, FactorError};
 pub use owner::OwnerError;
 pub use recovery::ResetFacts;
@@ -47,6 +50,7 @@ pub use step_up::{Anew, AnewError, RECENT};
 pub use verification::{Evidence, LinkError, SignUpFacts, Verification};
 pub use with_code::{CodeAttempt, LinkStep, LinkView};
 pub use with_password::{PasswordAttempt, SignInError};
+pub use with_social::{CameBack, SocialSignInError};
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
 use ironlatch_core::messages;
-use ironlatch_core::settings::{MailSettings, Settings};
+use ironlatch_core::settings::{MailSettings, Settings, SocialSettings};
 use tracing_subscriber::filter::Targets;
 
 use super::{Configuration, Mistakes};
@@ -96,6 +96,7 @@ impl Configuration {
             sms: self.sms.core_settings(),
             doors: self.doors.clone(),
             totp: self.totp.clone(),
+            social: SocialSettings::new(),
             when_blind: self.checks.when_blind,
         }
     }

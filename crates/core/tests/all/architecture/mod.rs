@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use source::{Source, name, sources};
 
 /// The rooms from the door inwards: each uses only those after it.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 15] = [
     "sign_in",
+    "social",
     "sources",
     "profiles",
     "accounts",
@@ -24,6 +25,7 @@ const ROOMS: [&str; 13] = [
     "audit",
     "messages",
     "secrets",
+    "outbound",
     "database",
 ];
 
@@ -34,8 +36,9 @@ const LEAVES: [&str; 6] = ["client", "error", "ids", "ports", "settings", "time"
 const ABOVE: [&str; 2] = ["lib", "workers"];
 
 /// `auth.<this>()` enters that room.
-const ENTRANCES: [(&str, &str); 15] = [
+const ENTRANCES: [(&str, &str); 16] = [
     ("sign_in", "sign_in"),
+    ("social", "social"),
     ("sources", "sources"),
     ("profiles", "profiles"),
     ("totp", "credentials"),

@@ -1,0 +1,1 @@
+//! The one client that asks other servers.

@@ -1,0 +1,178 @@
+//! Who vouches for us: providers, what they say of a person, and the way there and back.
+//!
+//! Owns the tables `identities` and `spent_proofs`.
+
+use std::time::Duration;
+
+use crate::Auth;
+use crate::accounts::Email;
+use crate::error::InternalError;
+use crate::ids::{AccountId, SessionId};
+use crate::ports::Token;
+
+/// Providers of an `Auth`.
+pub struct Social<'a> {
+    pub(crate) auth: &'a Auth,
+}
+
+/// A provider as buttons show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The name in paths.
+    pub name: String,
+    /// What the button says.
+    pub title: String,
+}
+
+/// What a provider says of a person, checked. Made in this room only.
+#[derive(Debug, Clone)]
+pub struct Vouched {
+    /// The configured name of the provider.
+    pub(crate) provider: String,
+    /// With `subject`, who it is: unique and never given to somebody else (OIDC Core §5.7).
+    pub(crate) issuer: String,
+    /// At most 255 characters.
+    pub(crate) subject: String,
+    /// The address, if the provider tells one.
+    pub(crate) email: Option<Email>,
+    /// Whether the provider says that the address is proven, and its word counts for the domain.
+    pub(crate) is_email_verified: bool,
+    /// A name to begin with.
+    pub(crate) name: Option<String>,
+    /// What the contract's `extra_data` holds: a JSON object as text.
+    pub(crate) profile: String,
+    /// The provider's tokens, only where they are to be kept: a JSON object.
+    pub(crate) tokens: Option<Token>,
+}
+
+/// What a client brings to prove who vouches for it (the contract's way).
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// The provider's code.
+    pub code: Option<Token>,
+    /// The PKCE verifier (RFC 7636 §4.1).
+    pub verifier: Option<Token>,
+    /// An access token: never taken, as it may have been made for another client.
+    pub access_token: Option<Token>,
+    /// An ID token; usable once.
+    pub id_token: Option<Token>,
+}
+
+/// What a way to a provider is for.
+#[derive(Debug, Clone)]
+pub enum Errand {
+    /// To sign in; and where the browser goes afterwards.
+    SignIn {
+        /// A path of ours or a URL of an allowed origin, as the web crate checked it.
+        next: Option<String>,
+    },
+    /// To connect the identity to the account of this session.
+    Link {
+        /// Whose.
+        account: AccountId,
+        /// The session that asked.
+        session: SessionId,
+        /// Where the browser goes afterwards.
+        next: Option<String>,
+    },
+}
+
+/// The browser is to go to the provider.
+#[derive(Debug, Clone)]
+pub struct Departure {
+    /// Where to (RFC 6749 §4.1.1).
+    pub authorization_url: String,
+    /// What the browser keeps meanwhile, in a cookie: sealed.
+    pub flow: Token,
+    /// How long.
+    pub flow_lifetime: Duration,
+}
+
+/// What came back with the browser (RFC 6749 §4.1.2, RFC 9207 §2).
+#[derive(Debug, Clone, Default)]
+pub struct Returned {
+    /// `code`.
+    pub code: Option<Token>,
+    /// `state`.
+    pub state: Option<Token>,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `error`, e.g. `access_denied`.
+    pub error: Option<String>,
+}
+
+/// Why nobody was vouched for. Texts for the client are generic; details are in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum SocialError {
+    /// No provider of that name.
+    #[error("there is no such provider")]
+    UnknownProvider,
+    /// Neither a code nor an ID token was brought.
+    #[error("nothing was brought that proves anything")]
+    NothingBrought,
+    /// An access token was brought.
+    #[error("access tokens are not taken")]
+    AccessTokenBrought,
+    /// No PKCE verifier where one is needed, or none that RFC 7636 §4.1 allows.
+    #[error("a PKCE verifier is needed")]
+    BadVerifier,
+    /// The provider did not take the code.
+    #[error("the code could not be exchanged")]
+    ExchangeFailed,
+    /// The provider did not say who it is, or what it said does not hold.
+    #[error("the provider did not say who it is")]
+    NotVouched,
+    /// The browser's cookie is missing, too old, of another provider or was used already, or
+    /// `state` or `iss` is another.
+    #[error("the way back does not fit the way there")]
+    ForeignReturn,
+    /// The person said no (`access_denied`).
+    #[error("consent was denied")]
+    Denied,
+    /// The provider does not answer for now (its breaker is open, or too much is under way).
+    #[error("the provider does not answer, try again in {retry_after:?}")]
+    Unavailable {
+        /// When trying again makes sense.
+        retry_after: Duration,
+    },
+    /// Something of ours failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+impl Social<'_> {
+    /// The providers, as buttons show them.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        let settings = &self.auth.settings().social;
+        let title = |name: &String, given: &Option<String>| given.clone().unwrap_or(name.clone());
+        let offer = |(name, one): (&String, &crate::settings::ProviderSettings)| Offer {
+            name: name.clone(),
+            title: title(name, &one.title),
+        };
+        settings.iter().map(offer).collect()
+    }
+
+    /// Sends a browser to a provider.
+    pub async fn depart(&self, provider: &str, errand: Errand) -> Result<Departure, SocialError> {
+        let _ = (provider, errand);
+        Err(SocialError::UnknownProvider)
+    }
+
+    /// Asks the provider who brings this.
+    pub(crate) async fn vouch(&self, provider: &str, grant: Grant) -> Result<Vouched, SocialError> {
+        let _ = (provider, grant);
+        Err(SocialError::UnknownProvider)
+    }
+
+    /// What a browser's errand was, without using it up; for pages that tell of a failure.
+    pub(crate) async fn come_back(
+        &self,
+        provider: &str,
+        flow: Option<&Token>,
+        returned: Returned,
+    ) -> Result<(Errand, Vouched), SocialError> {
+        let _ = (provider, flow, returned);
+        Err(SocialError::UnknownProvider)
+    }
+}
