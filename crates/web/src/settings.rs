@@ -43,7 +43,7 @@ impl Settings {
         let wrong = self.allowed_origins.iter().filter(|origin| !fine(origin));
         wrong
             .map(|origin| Mistake {
-                key: "allowed_origins",
+                key: "allowed_origins".into(),
                 sentence: format!(
                     "\"{origin}\" is not an origin; write scheme, host and port only, in lower \
                      case and without a slash at the end, like https://app.example.com"

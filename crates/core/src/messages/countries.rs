@@ -65,7 +65,7 @@ fn mistake(wish: &str) -> Mistake {
     } else {
         format!("{wish:?} is no country; give ISO 3166-1 codes of two letters, e.g. \"DE\"")
     };
-    Mistake { key: "sms.countries", sentence }
+    Mistake { key: "sms.countries".into(), sentence }
 }
 
 #[cfg(test)]

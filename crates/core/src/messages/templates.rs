@@ -5,6 +5,7 @@
 //! variables are an error, and every template is rendered once at start, so that a broken
 //! override is found then and not when somebody waits for a mail.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, escape_formatter};
@@ -125,7 +126,8 @@ impl Templates {
             let name = sample.template();
             let variables = sample.variables(now, now.plus(hours(1)));
             let value = |key| variables.get(key).and_then(Value::as_str).unwrap_or_default();
-            let mut report = |key, sentence| mistakes.push(Mistake { key, sentence });
+            let mut report =
+                |key, sentence| mistakes.push(Mistake { key: Cow::Borrowed(key), sentence });
             match self.has_mail(name).then(|| self.render(name, variables.clone())) {
                 None => {}
                 Some(Err(error)) => report("mail.templates", error.to_string()),
@@ -184,7 +186,7 @@ fn add(
         }
     }
     wrong.extend(folder.map(|folder| strangers(folder, built_in)).unwrap_or_default());
-    wrong.into_iter().map(|sentence| Mistake { key, sentence }).collect()
+    wrong.into_iter().map(|sentence| Mistake { key: key.into(), sentence }).collect()
 }
 
 /// The file that replaces a text.

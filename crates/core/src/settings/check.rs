@@ -1,12 +1,14 @@
 //! Which settings cannot stand, each by its key.
 
+use std::borrow::Cow;
+
 use super::{Door, Settings};
 
 /// A setting that cannot stand, by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// The key in the configuration file, e.g. `passwords.least_length`.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong and what to do.
     pub sentence: String,
 }
@@ -18,7 +20,7 @@ impl Settings {
         let mut mistakes = Vec::new();
         let mut unless = |fine: bool, key: &'static str, sentence: &str| {
             if !fine {
-                mistakes.push(Mistake { key, sentence: sentence.to_owned() });
+                mistakes.push(Mistake { key: key.into(), sentence: sentence.to_owned() });
             }
         };
         unless(
@@ -58,6 +60,7 @@ impl Settings {
              47104 with 1",
         );
         mistakes.extend(self.role_and_limit_mistakes());
+        mistakes.extend(super::social::mistakes(&self.social));
         mistakes
     }
 
@@ -65,7 +68,7 @@ impl Settings {
         let mut mistakes = Vec::new();
         let mut unless = |fine: bool, key: &'static str, sentence: &str| {
             if !fine {
-                mistakes.push(Mistake { key, sentence: sentence.to_owned() });
+                mistakes.push(Mistake { key: key.into(), sentence: sentence.to_owned() });
             }
         };
         unless(self.sms.daily_budget >= 1, "sms.daily_budget", "must be 1 or more");
@@ -120,7 +123,7 @@ impl Settings {
 }
 
 /// Whether a URL's host is this machine by name.
-fn is_loopback_url(url: &str) -> bool {
+pub(super) fn is_loopback_url(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
@@ -150,7 +153,7 @@ mod tests {
         let of = |url: &str| {
             let mut settings = Settings::default();
             settings.doors.users.frontend_url = Some(url.to_owned());
-            settings.check().first().map(|mistake| mistake.key)
+            settings.check().first().map(|mistake| mistake.key.to_string())
         };
         for fine in
             ["https://app.example.com", "https://a.example:8443/x/", "http://localhost:3000"]
@@ -168,7 +171,7 @@ mod tests {
             "https://app.example.com/ x",
             "javascript:alert(1)",
         ] {
-            assert_eq!(of(wrong), Some("doors.users.frontend_url"), "{wrong}");
+            assert_eq!(of(wrong).as_deref(), Some("doors.users.frontend_url"), "{wrong}");
         }
     }
 
@@ -188,7 +191,7 @@ mod tests {
             "http://127.0.0.1@evil.example",
             "http://10.0.0.1",
         ] {
-            assert_eq!(with(url).check().first().map(|m| m.key), Some("public_url"), "{url}");
+            assert_eq!(with(url).check().first().map(|m| &*m.key), Some("public_url"), "{url}");
         }
     }
 }

@@ -1,8 +1,12 @@
 //! `[social.<name>]`: providers that vouch for people.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub(super) use check::mistakes;
 
 use crate::ports::Token;
 
@@ -30,10 +34,30 @@ pub struct ProviderSettings {
     pub endpoints: Endpoints,
     /// Takes `http` and addresses of private networks and of this machine.
     pub allow_private_addresses: bool,
-    /// Domains for whose addresses its word counts; all of them where empty (attack C02).
+    /// Domains for whose addresses its word counts, without those below them; all of them where
+    /// empty (attack C02).
     pub email_domains: Vec<String>,
     /// Keeps its tokens, sealed, for the application.
     pub store_tokens: bool,
+}
+
+impl ProviderSettings {
+    /// A provider with nothing but what each must have.
+    #[must_use]
+    pub fn new(kind: ProviderKind, client_id: String, client_secret: Option<Token>) -> Self {
+        Self {
+            kind,
+            title: None,
+            client_id,
+            client_secret,
+            redirect_uri: None,
+            scopes: Vec::new(),
+            endpoints: Endpoints::default(),
+            allow_private_addresses: false,
+            email_domains: Vec::new(),
+            store_tokens: false,
+        }
+    }
 }
 
 /// What providers speak.
@@ -50,6 +74,22 @@ pub enum ProviderKind {
     Linkedin,
     /// Any OpenID Connect issuer, by discovery.
     Oidc,
+}
+
+impl ProviderKind {
+    /// The issuer of its identities where none is configured. Kinds that are no OpenID issuers
+    /// have their public origin in its place, so that an identity is told from another's with
+    /// the same subject.
+    #[must_use]
+    pub const fn issuer(self) -> Option<&'static str> {
+        match self {
+            Self::Google => Some("https://accounts.google.com"),
+            Self::Github => Some("https://github.com"),
+            Self::Facebook => Some("https://www.facebook.com"),
+            Self::Linkedin => Some("https://www.linkedin.com"),
+            Self::Oidc => None,
+        }
+    }
 }
 
 /// Where a provider is, by the metadata names of RFC 8414 §2 and OpenID Connect Discovery §3.

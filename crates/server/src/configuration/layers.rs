@@ -298,9 +298,11 @@ fn place(text: &str, error: &toml::de::Error) -> String {
     format!("line {}, column {}", before.matches('\n').count() + 1, column + 1)
 }
 
-/// Whether a text is the operator's own and may hold a secret.
+/// Whether a text is a secret, or the operator's own and may hold one.
 fn is_hidden(key: &str) -> bool {
-    key == "sms.http.body" || key.starts_with("sms.http.headers.")
+    key == "sms.http.body"
+        || key.starts_with("sms.http.headers.")
+        || (key.starts_with("social.") && key.ends_with(".client_secret"))
 }
 
 /// A URL that can be shown.

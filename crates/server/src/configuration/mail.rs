@@ -150,7 +150,7 @@ fn kept<T: MailTransport + 'static>(
         Ok(transport) => Some(Arc::new(transport)),
         Err(found) => {
             for mistake in found {
-                mistakes.add(mistake.key, mistake.sentence);
+                mistakes.add(&mistake.key, mistake.sentence);
             }
             None
         }

@@ -5,6 +5,7 @@ mod layers;
 mod mail;
 mod resolve;
 mod sms;
+mod social;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub(crate) use layers::{Layers, Mistakes};
 use mail::Mail;
 pub(crate) use resolve::ServerSettings;
 use sms::Sms;
+use social::Social;
 
 /// Everything that can be configured; the names are the keys of the file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +61,7 @@ pub(crate) struct Configuration {
     checks: Checks,
     doors: DoorsSettings,
     totp: TotpSettings,
+    social: Social,
 }
 
 /// Named sets of defaults.
@@ -120,6 +123,7 @@ impl Default for Configuration {
             checks: Checks::default(),
             doors: DoorsSettings::default(),
             totp: TotpSettings::default(),
+            social: Social::new(),
         }
     }
 }

@@ -6,10 +6,10 @@ use axum::http::Uri;
 use axum::http::uri::Authority;
 use ipnet::IpNet;
 use ironlatch_core::messages;
-use ironlatch_core::settings::{MailSettings, Settings, SocialSettings};
+use ironlatch_core::settings::{MailSettings, Settings};
 use tracing_subscriber::filter::Targets;
 
-use super::{Configuration, Mistakes};
+use super::{Configuration, Mistakes, social};
 use crate::opening::Ways;
 
 /// What the program itself needs to know, checked.
@@ -50,10 +50,13 @@ impl Configuration {
             "passwords.allow_weak_hashing_for_tests",
             "is for tests only: listen on 127.0.0.1, or remove it",
         );
-        let core = self.core_settings(development, listen);
+        let core = Settings {
+            social: social::core_settings(&self.social, mistakes),
+            ..self.core_settings(development, listen)
+        };
         let web = self.web_settings(development, local, mistakes);
         for mistake in core.check().into_iter().chain(messages::check(&core)).chain(web.check()) {
-            mistakes.add(mistake.key, mistake.sentence);
+            mistakes.add(&mistake.key, mistake.sentence);
         }
         ServerSettings {
             core,
@@ -96,8 +99,8 @@ impl Configuration {
             sms: self.sms.core_settings(),
             doors: self.doors.clone(),
             totp: self.totp.clone(),
-            social: SocialSettings::new(),
             when_blind: self.checks.when_blind,
+            ..Settings::default()
         }
     }
 

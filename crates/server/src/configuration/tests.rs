@@ -260,3 +260,86 @@ fn a_file_that_is_not_toml_is_named_without_its_content() {
     assert!(text.contains("line 2"), "{text}");
     assert!(!text.contains("secret-of-mine"), "{text}");
 }
+
+#[test]
+fn providers_come_from_the_file_and_the_environment() {
+    let file = "[social.google]\nkind = 'google'\nclient_id = 'file'\nclient_secret = 'hunter2'
+        redirect_uri = 'http://localhost:5173/oauth/callback'\nscopes = ['openid email', 'profile']
+        [social.my-idp]\nkind = 'oidc'\ntitle = 'Example'\nclient_id = 'us'
+        issuer = 'http://10.0.0.7/oidc'\nallow_private_addresses = true\nstore_tokens = true
+        email_domains = ['example.com']\njwks_uri = 'http://10.0.0.7/keys'";
+    let environment = [
+        ("IRONLATCH_SOCIAL__GOOGLE__CLIENT_ID", "12345"),
+        ("IRONLATCH_SOCIAL__GITHUB__KIND", "github"),
+        ("IRONLATCH_SOCIAL__GITHUB__CLIENT_ID", "Iv1"),
+        ("IRONLATCH_SOCIAL__GITHUB__CLIENT_SECRET", "hunter3"),
+        ("IRONLATCH_SOCIAL__GITHUB__SCOPES", "read:user, user:email"),
+        ("IRONLATCH_SOCIAL__GITHUB__ALLOW_PRIVATE_ADDRESSES", "true"),
+    ];
+    let (layers, configuration, mut mistakes) = read(file, &environment);
+    let social = configuration.resolve(false, &mut mistakes).core.social;
+    assert_eq!(mistakes.into_result().map_err(|it| it.to_string()), Ok(()));
+    assert_eq!(social.keys().collect::<Vec<_>>(), ["github", "google", "my-idp"]);
+    let google = &social["google"];
+    assert_eq!(google.client_id, "12345");
+    assert_eq!(google.scopes, ["openid", "email", "profile"]);
+    assert_eq!(google.client_secret.as_ref().unwrap().reveal(), "hunter2");
+    assert_eq!(social["github"].scopes, ["read:user", "user:email"]);
+    assert!(social["github"].allow_private_addresses);
+    let own = &social["my-idp"];
+    assert_eq!(own.endpoints.issuer.as_deref(), Some("http://10.0.0.7/oidc"));
+    assert_eq!((own.title.as_deref(), own.store_tokens), (Some("Example"), true));
+    assert_eq!(own.email_domains, ["example.com"]);
+
+    let shown = layers.print(&configuration).unwrap() + &format!("{configuration:?}");
+    assert!(shown.contains("social.google.client_secret = \"…\"  # file"), "{shown}");
+    assert!(shown.contains("social.github.client_secret = \"…\"  # environment"), "{shown}");
+    assert!(shown.contains("social.google.client_id = \"12345\""), "{shown}");
+    assert!(!shown.contains("hunter"), "{shown}");
+}
+
+#[test]
+fn a_providers_secret_may_be_in_a_file_that_only_we_can_read() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "hunter2\n").unwrap();
+    let path = secret.path().display();
+    let file =
+        format!("[social.github]\nkind = 'github'\nclient_id = 'x'\nclient_secret_file = '{path}'");
+    let (_, configuration, mut mistakes) = read(&file, &[]);
+    let social = configuration.resolve(false, &mut mistakes).core.social;
+    assert!(mistakes.into_result().is_ok());
+    assert_eq!(social["github"].client_secret.as_ref().unwrap().reveal(), "hunter2");
+    let both = mistakes_of(&format!("{file}\nclient_secret = 'x'"), &[]);
+    assert!(both.contains("social.github.client_secret_file: or client_secret must"), "{both}");
+    std::fs::set_permissions(secret.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    let open = mistakes_of(&file, &[]);
+    assert!(open.contains("social.github.client_secret_file: everybody"), "{open}");
+    drop(secret);
+    let gone = mistakes_of(&file, &[]);
+    assert_eq!(gone.lines().count(), 2, "{gone}");
+}
+
+#[test]
+fn every_mistake_about_providers_is_named_by_key() {
+    let text = mistakes_of(
+        "[social.google]\nclient_id = 'x'\nclient_secret = 'x'
+        [social.link]\nkind = 'github'\nclient_secret = 'x'\nscope = ['a']
+        [social.oidc]\nkind = 'oidc'\nclient_id = 'x'\nissuer = 'http://idp.example'
+        [social.other]\nkind = 'myspace'\nclient_id = 'x'",
+        &[("IRONLATCH_SOCIAL__OIDC__STORE_TOKENS", "perhaps")],
+    );
+    for key in [
+        "social.google.kind: must be google",
+        "social.link: its name is a word",
+        "social.link.client_id: must be given",
+        "social.link.scope (file ",
+        "social.oidc.issuer: must be a URL with https",
+        "social.oidc.store_tokens (environment IRONLATCH_SOCIAL__OIDC__STORE_TOKENS)",
+        "social.other.kind (file ",
+        "social.other.kind: must be",
+    ] {
+        assert!(text.contains(key), "{key} is missing in:\n{text}");
+    }
+    assert_eq!(text.lines().count(), 1 + 8, "{text}");
+}

@@ -94,7 +94,8 @@ impl Gateway {
     pub fn new(settings: &GatewaySettings) -> Result<Self, Vec<Mistake>> {
         let shape = Shape::read(settings)?;
         let client = http::sms_client(settings.deadline);
-        let client = client.map_err(|sentence| vec![Mistake { key: "sms.http", sentence }])?;
+        let client =
+            client.map_err(|sentence| vec![Mistake { key: "sms.http".into(), sentence }])?;
         Ok(Self { client, shape, answer_contains: settings.answer_contains.clone() })
     }
 

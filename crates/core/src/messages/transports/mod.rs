@@ -24,11 +24,11 @@ pub(super) fn sender_mistakes(settings: &MailSettings) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     if rfc5322::mailbox(&settings.from).is_err() {
         let sentence = "must be an address like `Ironlatch <noreply@example.com>`".to_owned();
-        mistakes.push(Mistake { key: "mail.from", sentence });
+        mistakes.push(Mistake { key: "mail.from".into(), sentence });
     }
     if settings.product.trim().is_empty() || settings.product.contains(char::is_control) {
         let sentence = "must be a name on one line".to_owned();
-        mistakes.push(Mistake { key: "mail.product", sentence });
+        mistakes.push(Mistake { key: "mail.product".into(), sentence });
     }
     mistakes
 }

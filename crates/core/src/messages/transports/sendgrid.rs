@@ -45,7 +45,9 @@ pub struct SendGrid {
 impl SendGrid {
     /// Checks the settings; nothing is connected yet.
     pub fn new(settings: &SendGridSettings) -> Result<Self, Vec<Mistake>> {
-        let mistake = |key, sentence: &str| vec![Mistake { key, sentence: sentence.to_owned() }];
+        let mistake = |key: &'static str, sentence: &str| {
+            vec![Mistake { key: key.into(), sentence: sentence.to_owned() }]
+        };
         let url = format!("{}/v3/mail/send", settings.base_url.trim_end_matches('/'));
         let url = http::endpoint(&url)
             .ok_or_else(|| mistake("mail.sendgrid.base_url", "must be a URL with https"))?;

@@ -297,5 +297,5 @@ fn is_loopback(host: &str) -> bool {
 }
 
 fn mistake(key: &'static str, sentence: &str) -> Mistake {
-    Mistake { key, sentence: sentence.to_owned() }
+    Mistake { key: key.into(), sentence: sentence.to_owned() }
 }

@@ -168,7 +168,7 @@ fn mistakes(settings: &TwilioSettings) -> Vec<Mistake> {
 }
 
 fn mistake(key: &'static str, sentence: &str) -> Mistake {
-    Mistake { key, sentence: sentence.to_owned() }
+    Mistake { key: key.into(), sentence: sentence.to_owned() }
 }
 
 /// Whether a text is one of Twilio's identifiers; the account's stands in the URL.

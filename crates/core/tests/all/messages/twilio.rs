@@ -112,7 +112,7 @@ fn every_mistake_is_named_and_no_secret_shown() {
         ..settings("http://api.example.com")
     };
     let mistakes = Twilio::new(&wrong).err().unwrap();
-    let keys: Vec<_> = mistakes.iter().map(|mistake| mistake.key).collect();
+    let keys: Vec<_> = mistakes.iter().map(|mistake| &*mistake.key).collect();
     for key in ["account_sid", "key_sid", "auth_token_file", "from", "base_url"] {
         assert!(keys.contains(&format!("sms.twilio.{key}").as_str()), "{key}: {keys:?}");
     }

@@ -142,5 +142,5 @@ fn headers(given: &[(String, String)]) -> Result<Vec<(HeaderName, Field)>, Strin
 }
 
 fn mistake(key: &'static str, sentence: &str) -> Mistake {
-    Mistake { key, sentence: sentence.to_owned() }
+    Mistake { key: key.into(), sentence: sentence.to_owned() }
 }
