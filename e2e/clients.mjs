@@ -1,10 +1,11 @@
 // The clients of other systems, acted out: each file of `clients/` does what its system's front
 // end does, in the same order and reading answers the same way, against a server of its own.
 //
-// `cargo xtask test` runs this; it needs Node and nothing else. By hand, one of them or all:
+// `cargo xtask test` runs this. By hand, one of them or all: `npm ci`, then
 // IRONLATCH_BINARY=../target/debug/ironlatch node clients.mjs accounts
 //
-// A client exports `name` and `run(world)`; `world` has
+// A client exports `name` and `run(world)`; one that exports `needsProviders` is given them in
+// `world.providers`. Besides, `world` has
 //   base            where the server is, without a slash at the end
 //   mail(to, about) the text of the newest message to an address or number (in which a pattern is
 //                   found), waited for if there is none that was not there before
@@ -12,7 +13,7 @@
 //   check(is, what) throws `what` unless `is` is true
 
 import { readdirSync } from 'node:fs';
-import { advance, messages, startServer } from './server.mjs';
+import { advance, messages, startServer, startServerWithProviders } from './server.mjs';
 
 /** Throws unless something is so. */
 function check(condition, what) {
@@ -36,10 +37,12 @@ function mailReader(base) {
 }
 
 async function act(client) {
-  const { base, server, log } = await startServer();
+  const start = client.needsProviders ? startServerWithProviders : startServer;
+  const { base, log, providers, stop } = await start();
   try {
     await client.run({
       base,
+      providers,
       mail: mailReader(base),
       advance: (seconds) => advance(base, seconds),
       check,
@@ -51,7 +54,7 @@ async function act(client) {
     console.log(`the server's last words:\n${log.join('').slice(-4_000)}`);
     return false;
   } finally {
-    server.kill('SIGTERM');
+    stop();
   }
 }
 

@@ -411,7 +411,7 @@ const CHECKS = {
 
 rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
-const { base, server, log } = await startServer();
+const { base, log, stop } = await startServer();
 let passed = 0;
 let failed = 0;
 try {
@@ -431,7 +431,7 @@ try {
   }
   await browser.close();
 } finally {
-  server.kill('SIGTERM');
+  stop();
   if (failed > 0) console.log(`the server's last words:\n${log.join('').slice(-4_000)}`);
 }
 console.log(`${passed} passed, ${failed} failed`);

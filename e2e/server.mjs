@@ -2,8 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { startProviders } from './providers/index.mjs';
 
 const BINARY = process.env.IRONLATCH_BINARY ?? '../target/debug/ironlatch';
 
@@ -16,24 +20,47 @@ async function freePort() {
   return port;
 }
 
-/** The server, ready to answer. */
-export async function startServer() {
+/** The server, ready to answer; with the configuration that `configure` makes for its base. */
+export async function startServer(configure = () => '') {
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
+  const folder = mkdtempSync(join(tmpdir(), 'ironlatch-e2e-'));
+  const config = join(folder, 'ironlatch.toml');
+  writeFileSync(config, await configure(base));
   const server = spawn(BINARY, ['dev'], {
-    env: { ...process.env, IRONLATCH_LISTEN: `127.0.0.1:${port}` },
+    env: { ...process.env, IRONLATCH_LISTEN: `127.0.0.1:${port}`, IRONLATCH_CONFIG: config },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  server.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const log = [];
   for (const pipe of [server.stdout, server.stderr]) pipe.on('data', (text) => log.push(text));
   for (let tries = 0; tries < 200; tries += 1) {
     assert.equal(server.exitCode, null, `the server ended:\n${log.join('')}`);
     const answer = await fetch(`${base}/readyz`).catch(() => null);
-    if (answer?.ok) return { base, server, log };
+    if (answer?.ok) return { base, log, stop: () => server.kill('SIGTERM') };
     await pause(50);
   }
   server.kill();
   throw new Error(`the server is not ready after 10 s:\n${log.join('')}`);
+}
+
+/** The server and every provider; `more` is added to its configuration. */
+export async function startServerWithProviders(more = '') {
+  let started = null;
+  try {
+    const server = await startServer(async (base) => {
+      started = await startProviders(base);
+      return `${more}\n${started.config}`;
+    });
+    const stop = () => {
+      server.stop();
+      started.stop();
+    };
+    return { ...server, providers: started.providers, stop };
+  } catch (error) {
+    started?.stop();
+    throw error;
+  }
 }
 
 /** Moves the server's clock forward. */

@@ -1,5 +1,5 @@
-//! The scripts of `e2e/`: the clients of other systems, by Node alone; and a real browser, with
-//! Debian's Chromium and one npm package.
+//! The scripts of `e2e/`: the clients of other systems, by Node alone; and a real browser,
+//! Debian's Chromium. Both sign in at providers that run beside the server, one of them from npm.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,14 +15,9 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Finds or installs Node, Chromium and the packages of `e2e/`.
-    pub(crate) fn prepare() -> anyhow::Result<Self> {
+    /// Finds or installs Chromium.
+    pub(crate) fn prepare(node: Node) -> anyhow::Result<Self> {
         let chromium = program(&["chromium", "chromium-browser", "google-chrome"], &["chromium"])?;
-        let node = Node::prepare()?;
-        let npm = program(&["npm"], &["npm"])?;
-        let mut ci = Command::new(npm);
-        ci.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder());
-        machine::run(&mut ci).context("the packages of e2e/ could not be installed")?;
         Ok(Self { node, chromium })
     }
 
@@ -35,13 +30,19 @@ impl Browser {
     }
 }
 
-/// What acts as the clients of other systems do: `e2e/clients.mjs`, which needs nothing but Node.
+/// Node with the packages of `e2e/`, and what acts as the clients of other systems do:
+/// `e2e/clients.mjs`.
 pub(crate) struct Node(PathBuf);
 
 impl Node {
-    /// Finds or installs it.
+    /// Finds or installs it, and the packages.
     pub(crate) fn prepare() -> anyhow::Result<Self> {
-        Ok(Self(program(&["node"], &["nodejs"])?))
+        let node = program(&["node"], &["nodejs"])?;
+        let npm = program(&["npm"], &["npm"])?;
+        let mut ci = Command::new(npm);
+        ci.args(["ci", "--no-audit", "--no-fund"]).current_dir(folder());
+        machine::run(&mut ci).context("the packages of e2e/ could not be installed")?;
+        Ok(Self(node))
     }
 
     /// Runs the clients against the built server; answers the lines they wrote.

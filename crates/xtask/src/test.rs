@@ -47,12 +47,14 @@ pub(crate) fn run(filters: &[String]) -> anyhow::Result<()> {
             scripts_passed &= passed;
         };
         match Node::prepare() {
-            Ok(node) => count("clients of other systems", node.run_clients()?),
+            Ok(node) => {
+                count("clients of other systems", node.run_clients()?);
+                match Browser::prepare(node) {
+                    Ok(browser) => count("in the browser", browser.run()?),
+                    Err(error) => needs.lack("Chromium", &error),
+                }
+            }
             Err(error) => needs.lack("Node", &error),
-        }
-        match Browser::prepare() {
-            Ok(browser) => count("in the browser", browser.run()?),
-            Err(error) => needs.lack("Chromium", &error),
         }
     }
 
