@@ -81,7 +81,7 @@ const RULES: [(&str, Rule); 9] = [
     ("proofs are made in one place", proofs_are_made_in_one_place),
     ("accounts are made by sign-up", accounts_are_made_by_sign_up),
     ("time is told by the clock", time_is_told_by_the_clock),
-    ("nothing is unsafe", nothing_is_unsafe),
+    ("only the hash is unsafe", only_the_hash_is_unsafe),
 ];
 
 fn every_room_has_its_place(house: &[Source]) -> Vec<String> {
@@ -273,8 +273,12 @@ fn time_is_told_by_the_clock(house: &[Source]) -> Vec<String> {
     found.map(|source| format!("{}: ask Auth's clock for the time", source.path)).collect()
 }
 
-fn nothing_is_unsafe(house: &[Source]) -> Vec<String> {
-    let found = house.iter().filter(|source| source.after("unsafe").next().is_some());
+/// Memory in huge pages, and vectors: decision 0130.
+fn only_the_hash_is_unsafe(house: &[Source]) -> Vec<String> {
+    let may = ["crates/argon2id/src/arena.rs", "crates/argon2id/src/forms/"];
+    let is_not_allowed = |source: &&Source| !may.iter().any(|path| source.path.starts_with(path));
+    let is_unsafe = |source: &&Source| source.after("unsafe").next().is_some();
+    let found = house.iter().filter(is_not_allowed).filter(is_unsafe);
     found.map(|source| format!("{}: unsafe code", source.path)).collect()
 }
 
@@ -362,7 +366,8 @@ fn each_rule_finds_its_breach() {
         ("accounts are made by sign-up", sessions, "accounts::insert(&row)"),
         ("accounts are made by sign-up", sessions, "f(\"INSERT INTO accounts (id)\")"),
         ("time is told by the clock", "crates/web/src/a.rs", "std::time::SystemTime::now()"),
-        ("nothing is unsafe", "crates/web/src/a.rs", "unsafe { f() }"),
+        ("only the hash is unsafe", "crates/web/src/a.rs", "unsafe { f() }"),
+        ("only the hash is unsafe", "crates/argon2id/src/hash.rs", "unsafe { f() }"),
     ];
     for (wanted, path, text) in bad {
         let mut house: Vec<_> = GOOD.iter().map(|(path, text)| Source::new(path, text)).collect();
