@@ -74,6 +74,8 @@ struct Inner {
     sms: Option<Arc<dyn SmsTransport>>,
     network_limits: limits::NetworkLimits,
     outbox: messages::Outbox,
+    outbound: outbound::Outbound,
+    directory: social::Directory,
     tokens: tokens::State,
     sessions: sessions::State,
     studio: profiles::Studio,
@@ -91,6 +93,7 @@ impl Auth {
             random: Arc::new(SystemRandom),
             mail: None,
             sms: None,
+            outbound: outbound::Options::default(),
         }
     }
 
@@ -222,6 +225,10 @@ impl Auth {
         &self.inner.secrets
     }
 
+    pub(crate) fn outbound(&self) -> &outbound::Outbound {
+        &self.inner.outbound
+    }
+
     pub(crate) fn hashing(&self) -> &Hashing {
         &self.inner.hashing
     }
@@ -236,6 +243,7 @@ pub struct AuthBuilder {
     random: Arc<dyn Random>,
     mail: Option<Arc<dyn MailTransport>>,
     sms: Option<Arc<dyn SmsTransport>>,
+    outbound: outbound::Options,
 }
 
 /// Why an [`Auth`] could not be built.
@@ -305,6 +313,13 @@ impl AuthBuilder {
         self
     }
 
+    /// Other bounds, or another resolver, for what is asked of other servers; for tests.
+    #[must_use]
+    pub fn outbound(mut self, options: outbound::Options) -> Self {
+        self.outbound = options;
+        self
+    }
+
     /// Opens the database, migrates it, checks the master key, loads the keys and the live set.
     pub async fn build(self) -> Result<Auth, BuildError> {
         let mut mistakes = self.settings.check();
@@ -324,6 +339,8 @@ impl AuthBuilder {
         if !secrets::is_ours(&database, &secrets).await? {
             return Err(BuildError::OtherMasterKey);
         }
+        let outbound = outbound::Outbound::new(Arc::clone(&self.clock), self.outbound)
+            .map_err(InternalError::fault)?;
         let mail = self.mail.unwrap_or_else(|| Arc::new(messages::LogTransport));
         let network_limits = limits::NetworkLimits::new(&self.settings, &self.clock);
         let hashing = Hashing::new(&self.settings.passwords);
@@ -342,6 +359,8 @@ impl AuthBuilder {
                 mail,
                 sms: self.sms,
                 outbox,
+                outbound,
+                directory: social::Directory::default(),
             }),
         };
         auth.sessions().open().await?;

@@ -2,7 +2,16 @@
 //!
 //! Owns the tables `identities` and `spent_proofs`.
 
+mod directory;
+mod discovery;
+mod jwks;
+mod kept;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
+
+pub(crate) use directory::Directory;
 
 use crate::Auth;
 use crate::accounts::Email;
@@ -141,6 +150,11 @@ pub enum SocialError {
 }
 
 impl Social<'_> {
+    /// What providers publish, and ID tokens checked with it.
+    fn directory(&self) -> &Directory {
+        &self.auth.inner.directory
+    }
+
     /// The providers, as buttons show them.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {

@@ -5,11 +5,14 @@
 //! under a subkey of the master key). Each reader takes exactly one `typ` and one set of
 //! algorithms (RFC 8725 §3.1, §3.11), and looks at no claim before the signature.
 //!
+//! ID tokens of providers are only read here ([`verify_id_token`]), with their keys.
+//!
 //! Owns the table `signing_keys`. A change of keys is told to every node through the
 //! revocation feed, so `Tokens::rotate` is written in `sessions`, whose table that is.
 
 mod access;
 mod compact;
+mod id_token;
 mod keys;
 mod refresh;
 mod store;
@@ -26,6 +29,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
+pub(crate) use id_token::{Expected, IdClaims, IdTokenError, KeySet, verify as verify_id_token};
 use keys::{KeyRing, NewKey, PublishedKey, SigningKey};
 use refresh::RefreshTokens;
 use store::StoredKey;

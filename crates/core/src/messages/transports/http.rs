@@ -1,40 +1,16 @@
 //! What the providers that are spoken to over HTTP have in common.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 
+pub(super) use crate::outbound::{builder as client, built};
 use crate::ports::SendError;
-
-/// A client that follows no redirect, asks no proxy of the environment, and trusts the public
-/// roots it was built with: `reqwest` alone would look for the system's, which a bare container
-/// does not have.
-pub(super) fn client(deadline: Duration) -> Result<ClientBuilder, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(deadline)
-        .connect_timeout(deadline / 2))
-}
 
 /// A client for SMS. It keeps no connection: one that the other side closes while it is used
 /// again leaves open whether the SMS was taken, and there are too few to save on handshakes.
 pub(super) fn sms_client(deadline: Duration) -> Result<Client, String> {
     built(client(deadline)?.pool_max_idle_per_host(0))
-}
-
-/// The client of a builder.
-pub(super) fn built(builder: ClientBuilder) -> Result<Client, String> {
-    builder.build().map_err(|error| format!("the HTTP client cannot be set up: {error}"))
 }
 
 /// A provider's address: encrypted, except on this machine, and without a password that logs

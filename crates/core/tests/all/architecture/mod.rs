@@ -36,7 +36,7 @@ const LEAVES: [&str; 6] = ["client", "error", "ids", "ports", "settings", "time"
 const ABOVE: [&str; 2] = ["lib", "workers"];
 
 /// `auth.<this>()` enters that room.
-const ENTRANCES: [(&str, &str); 16] = [
+const ENTRANCES: [(&str, &str); 17] = [
     ("sign_in", "sign_in"),
     ("social", "social"),
     ("sources", "sources"),
@@ -52,6 +52,7 @@ const ENTRANCES: [(&str, &str); 16] = [
     ("audit", "audit"),
     ("messages", "messages"),
     ("secrets", "secrets"),
+    ("outbound", "outbound"),
     ("database", "database"),
 ];
 
