@@ -1,5 +1,5 @@
 //! What Ironlatch's tests stand on: a server, a clock to move, an inbox to read, a browser
-//! without a screen, a throwaway PostgreSQL.
+//! without a screen, providers to sign in with, a throwaway PostgreSQL.
 
 #![expect(
     clippy::expect_used,
@@ -15,6 +15,7 @@ mod html;
 mod inbox;
 mod jar;
 mod postgres;
+pub mod provider;
 mod qr;
 mod second_factor;
 mod server;
