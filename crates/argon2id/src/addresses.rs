@@ -26,7 +26,9 @@ impl Addresses {
             fill.variant.code(),
         ];
         let mut seed = Block::ZERO;
-        seed.0.iter_mut().zip(words).for_each(|(word, value)| *word = value.into());
+        for (word, value) in words.into_iter().enumerate() {
+            seed.set(word, value.into());
+        }
         Self { seed, words: Block::ZERO }
     }
 
@@ -35,11 +37,11 @@ impl Addresses {
     #[inline(always)]
     pub(crate) fn at(&mut self, index: usize, compress: &impl Fn(Step<'_>)) -> u64 {
         let counter = (index / WORDS + 1) as u64;
-        if self.seed.0[COUNTER] != counter {
-            self.seed.0[COUNTER] = counter;
+        if self.seed.word(COUNTER) != counter {
+            self.seed.set(COUNTER, counter);
             self.refill(compress);
         }
-        self.words.0.get(index % WORDS).copied().unwrap_or_default()
+        self.words.word(index % WORDS)
     }
 
     fn refill(&mut self, compress: &impl Fn(Step<'_>)) {

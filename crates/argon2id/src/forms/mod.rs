@@ -1,5 +1,10 @@
 //! The compression function `G` (RFC 9106 §3.5), once per kind of processor.
+#![expect(unsafe_code, reason = "only a processor that was asked may enter a form")]
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod portable;
 
 use std::fmt;
@@ -39,15 +44,32 @@ impl Form {
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
-            Self::Avx512 | Self::Avx2 | Self::Neon => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => is_aarch64_feature_detected!("neon"),
             Self::Portable => true,
+            _ => false,
         }
     }
 
     /// Makes a segment. A form that is not available is replaced by the portable one.
     pub(crate) fn fill(self, segment: Segment<'_>) {
-        debug_assert!(self.is_available());
-        portable::fill(segment);
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if is_x86_feature_detected!("avx512f") => {
+                // SAFETY: the processor was asked.
+                unsafe { avx512::fill(segment) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 if is_x86_feature_detected!("avx2") => {
+                // SAFETY: as above.
+                unsafe { avx2::fill(segment) }
+            }
+            _ => portable::fill(segment),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::array::from_fn;
 
-use crate::block::Block;
+use crate::block::{Block, place};
 use crate::segment::{Segment, Step};
 
 pub(super) fn fill(segment: Segment<'_>) {
@@ -16,23 +16,22 @@ fn compress(Step { previous, reference, target, adds }: Step<'_>) {
     if adds {
         sum.xor(target);
     }
-    for row in mixed.0.as_chunks_mut().0 {
-        *row = permute(*row);
+    for row in 0..8 {
+        permute_words(&mut mixed, |word| row * 16 + word);
     }
     for column in 0..8 {
-        permute_column(&mut mixed, column);
+        permute_words(&mut mixed, |word| word / 2 * 16 + column * 2 + word % 2);
     }
     sum.xor(&mixed);
     *target = sum;
 }
 
-/// A column of the 8 x 8 matrix whose entries are pairs of words.
-#[expect(clippy::indexing_slicing, reason = "7 * 16 + 7 * 2 + 1 is the last word")]
-fn permute_column(Block(words): &mut Block, column: usize) {
-    let place = |word: usize| word / 2 * 16 + column * 2 + word % 2;
-    let permuted = permute(from_fn(|word| words[place(word)]));
+/// Permutes the 16 words that `chosen` names, a row or a column.
+#[expect(clippy::indexing_slicing, reason = "every word of a row or column is in the block")]
+fn permute_words(Block(words): &mut Block, chosen: impl Fn(usize) -> usize) {
+    let permuted = permute(from_fn(|word| words[place(chosen(word))]));
     for (word, value) in permuted.into_iter().enumerate() {
-        words[place(word)] = value;
+        words[place(chosen(word))] = value;
     }
 }
 
