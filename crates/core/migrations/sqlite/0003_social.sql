@@ -17,3 +17,5 @@ CREATE TABLE spent_proofs (
     expires_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX spent_proofs_by_expiry ON spent_proofs (expires_at);
+
+ALTER TABLE second_factor_challenges ADD COLUMN federated TEXT;

@@ -41,6 +41,14 @@ impl Email {
         &self.typed
     }
 
+    /// Whether mail to another spelling goes to the same mailbox for sure: servers may tell
+    /// spellings of the local part apart (RFC 5321 §2.4), but not those of the domain.
+    pub(crate) fn is_mailbox_of(&self, other: &str) -> bool {
+        let local = |typed: &str| typed.rsplit_once('@').map(|(local, _)| local.to_owned());
+        let other = Self::parse(other).ok().filter(|other| other.key == self.key);
+        other.is_some_and(|other| local(&other.typed) == local(&self.typed))
+    }
+
     /// The canonical form (NFC, lower case, domain in ASCII by IDNA): what is unique.
     #[must_use]
     pub fn key(&self) -> &str {

@@ -31,8 +31,8 @@ use crate::audit::{Entry, Event};
 use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::AccountId;
-pub use crate::sessions::Account;
 use crate::sessions::EndReason;
+pub use crate::sessions::{Account, AccountIdentity};
 use crate::time::{Timestamp, days};
 
 /// How long a closed account's row is kept.

@@ -269,7 +269,8 @@ pub(super) fn set_role(id: AccountId, role: &str) -> Statement {
 }
 
 /// Removes accounts nobody ever proved nor used since `before`. The conditions stand outside the
-/// sub-select as well, so that a row proven or signed in to meanwhile stays.
+/// sub-select as well, so that a row proven or signed in to meanwhile stays. An identity proves
+/// an account; one that has a password and claims nobody's address had one once.
 pub(super) fn sweep_never_proven(before: Timestamp, limit: i64) -> Statement {
     Statement::new(
         "DELETE FROM accounts
@@ -280,6 +281,10 @@ pub(super) fn sweep_never_proven(before: Timestamp, limit: i64) -> Statement {
                           AND is_staff = FALSE AND is_superuser = FALSE
                           AND created_at < $1
                           AND (last_sign_in_at IS NULL OR last_sign_in_at < $1)
+                          AND NOT EXISTS (SELECT 1 FROM identities o WHERE o.account_id = accounts.id)
+                          AND NOT (email_key IS NULL AND phone_key IS NULL
+                                   AND EXISTS (SELECT 1 FROM passwords p
+                                                WHERE p.account_id = accounts.id))
                           AND NOT EXISTS (SELECT 1
                                             FROM sessions s
                                            WHERE s.account_id = accounts.id
@@ -291,6 +296,10 @@ pub(super) fn sweep_never_proven(before: Timestamp, limit: i64) -> Statement {
             AND is_staff = FALSE AND is_superuser = FALSE
             AND created_at < $1
             AND (last_sign_in_at IS NULL OR last_sign_in_at < $1)
+            AND NOT EXISTS (SELECT 1 FROM identities o WHERE o.account_id = accounts.id)
+            AND NOT (email_key IS NULL AND phone_key IS NULL
+                     AND EXISTS (SELECT 1 FROM passwords p
+                                  WHERE p.account_id = accounts.id))
       RETURNING 1",
         [before.into(), limit.into()],
     )

@@ -46,6 +46,10 @@ pub enum Event {
     RecoveryCodesReplaced,
     /// A recovery code was used in place of the authenticator app.
     RecoveryCodeUsed,
+    /// An identity of a provider was connected to the account.
+    IdentityConnected,
+    /// An identity was removed by its owner.
+    IdentityRemoved,
     /// Another address was to be proven for an account.
     EmailChangeRequested,
     /// The account has another address.
@@ -96,6 +100,8 @@ impl Event {
             Self::SecondFactorReset => "second_factor_reset",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
             Self::RecoveryCodeUsed => "recovery_code_used",
+            Self::IdentityConnected => "identity_connected",
+            Self::IdentityRemoved => "identity_removed",
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
             Self::PhoneChangeRequested => "phone_change_requested",

@@ -9,7 +9,7 @@ pub(super) const SMS: [(&str, &str); 4] = [
 ];
 
 /// Every file a mail is made of.
-pub(super) const MAIL: [(&str, &str); 68] = [
+pub(super) const MAIL: [(&str, &str); 74] = [
     ("layout.html", include_str!("../../templates/mail/layout.html")),
     ("button.html", include_str!("../../templates/mail/button.html")),
     ("verify_email.subject", include_str!("../../templates/mail/verify_email.subject")),
@@ -96,4 +96,10 @@ pub(super) const MAIL: [(&str, &str); 68] = [
     ("address_taken_back.subject", include_str!("../../templates/mail/address_taken_back.subject")),
     ("address_taken_back.txt", include_str!("../../templates/mail/address_taken_back.txt")),
     ("address_taken_back.html", include_str!("../../templates/mail/address_taken_back.html")),
+    ("identity_connected.subject", include_str!("../../templates/mail/identity_connected.subject")),
+    ("identity_connected.txt", include_str!("../../templates/mail/identity_connected.txt")),
+    ("identity_connected.html", include_str!("../../templates/mail/identity_connected.html")),
+    ("identity_removed.subject", include_str!("../../templates/mail/identity_removed.subject")),
+    ("identity_removed.txt", include_str!("../../templates/mail/identity_removed.txt")),
+    ("identity_removed.html", include_str!("../../templates/mail/identity_removed.html")),
 ];

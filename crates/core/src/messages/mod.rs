@@ -93,6 +93,10 @@ pub enum Message {
     ChangeUndone { link: String },
     /// To an address that an account has no more, because the change was taken back.
     AddressTakenBack { at: Timestamp },
+    /// An identity was connected to the account: whoever is signed in there can sign in here.
+    IdentityConnected { at: Timestamp, from: String, provider: String },
+    /// An identity was removed from the account.
+    IdentityRemoved { at: Timestamp, from: String, provider: String },
     /// A recovery code was used in place of the authenticator app; so many are left.
     RecoveryCodeUsed { at: Timestamp, from: String, left: u32 },
 }

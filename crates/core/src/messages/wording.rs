@@ -46,6 +46,8 @@ impl Message {
             Self::ChangeUndone { .. } => "change_undone",
             Self::AddressTakenBack { .. } => "address_taken_back",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::IdentityConnected { .. } => "identity_connected",
+            Self::IdentityRemoved { .. } => "identity_removed",
         }
     }
 
@@ -100,6 +102,10 @@ impl Message {
             Self::NewDevice { at, from, device } | Self::NewNetwork { at, from, device } => {
                 json!({ "at": moment(*at), "from": whereabouts(from), "device": harmless(device) })
             }
+            Self::IdentityConnected { at, from, provider }
+            | Self::IdentityRemoved { at, from, provider } => {
+                json!({ "at": moment(*at), "from": whereabouts(from), "provider": provider })
+            }
             Self::AccountClosed { at } | Self::AddressTakenBack { at } => {
                 json!({ "at": moment(*at) })
             }
@@ -110,7 +116,7 @@ impl Message {
     }
 
     /// One of each, to try templates on.
-    pub(super) fn samples() -> [Self; 25] {
+    pub(super) fn samples() -> [Self; 27] {
         let at = Timestamp::from_micros(0);
         let link = "https://auth.example.com/page?token=sample".to_owned();
         let from = "192.0.2.1".to_owned();
@@ -140,6 +146,8 @@ impl Message {
             Self::SecondFactorRemoved { at, from: from.clone() },
             Self::SecondFactorMissing { at, from: from.clone() },
             Self::RecoveryCodesReplaced { at, from: from.clone() },
+            Self::IdentityConnected { at, from: from.clone(), provider: "Sample".to_owned() },
+            Self::IdentityRemoved { at, from: from.clone(), provider: "Sample".to_owned() },
             Self::RecoveryCodeUsed { at, from, left: 9 },
         ]
     }

@@ -36,6 +36,17 @@ pub struct Account {
     pub disabled_at: Option<Timestamp>,
     /// When it was closed.
     pub deleted_at: Option<Timestamp>,
-    /// Rises with every change of password, factor, address, role or state.
+    /// Rises with every change of password, factor, identity, address, role or state.
     pub security_version: i64,
+    /// The identities that sign in to it, in the order they were connected.
+    pub identities: Vec<AccountIdentity>,
+}
+
+/// A provider's word that signs in to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountIdentity {
+    /// The provider's configured name.
+    pub provider: String,
+    /// Who it is there.
+    pub subject: String,
 }

@@ -23,7 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use account::Account;
+pub use account::{Account, AccountIdentity};
 
 use crate::Auth;
 use crate::database::Batch;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::account::Account;
+use super::account::{Account, AccountIdentity};
 use super::{EndReason, SessionEntry};
 use crate::database::{Database, Row, Statement};
 use crate::error::InternalError;
@@ -275,7 +275,7 @@ pub(super) fn delete_ended(ended_before: Timestamp, limit: i64) -> Statement {
     )
 }
 
-/// An account with its groups and permissions.
+/// An account with its groups, permissions and identities.
 pub(super) async fn find_account(
     database: &Database,
     id: AccountId,
@@ -284,21 +284,27 @@ pub(super) async fn find_account(
         .read(Statement::new(
             "SELECT a.id, a.number, a.email, a.email_verified_at, a.username, a.role, a.is_staff,
                     a.is_superuser, a.custom_fields, a.created_at, a.last_sign_in_at,
-                    a.disabled_at, a.deleted_at, a.security_version, x.kind, x.word
+                    a.disabled_at, a.deleted_at, a.security_version, x.kind, x.word,
+                    x.subject
                FROM accounts a
-               LEFT JOIN (SELECT m.account_id, 'group' AS kind, g.name AS word
+               LEFT JOIN (SELECT m.account_id, 'group' AS kind, g.name AS word, '' AS subject,
+                                 0 AS since
                             FROM account_groups m JOIN groups g ON g.id = m.group_id
                            WHERE m.account_id = $1
                            UNION ALL
-                          SELECT m.account_id, 'permission', p.permission
+                          SELECT m.account_id, 'permission', p.permission, '', 0
                             FROM account_groups m
                             JOIN group_permissions p ON p.group_id = m.group_id
                            WHERE m.account_id = $1
                            UNION ALL
-                          SELECT p.account_id, 'permission', p.permission
-                            FROM account_permissions p WHERE p.account_id = $1) x
+                          SELECT p.account_id, 'permission', p.permission, '', 0
+                            FROM account_permissions p WHERE p.account_id = $1
+                           UNION ALL
+                          SELECT i.account_id, 'identity', i.provider, i.subject, i.created_at
+                            FROM identities i WHERE i.account_id = $1) x
                  ON x.account_id = a.id
-              WHERE a.id = $1",
+              WHERE a.id = $1
+              ORDER BY x.since, x.subject",
             [id.into()],
         ))
         .await?;
@@ -307,6 +313,9 @@ pub(super) async fn find_account(
     for row in &rows {
         match row.optional_text(14)?.as_deref() {
             Some("group") => account.groups.push(row.text(15)?),
+            Some("identity") => account
+                .identities
+                .push(AccountIdentity { provider: row.text(15)?, subject: row.text(16)? }),
             Some(_) => account.permissions.push(row.text(15)?),
             None => {}
         }
@@ -336,6 +345,7 @@ impl Account {
             disabled_at: row.optional_time(11)?,
             deleted_at: row.optional_time(12)?,
             security_version: row.int(13)?,
+            identities: Vec::new(),
         })
     }
 }

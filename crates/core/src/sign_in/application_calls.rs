@@ -163,10 +163,10 @@ impl SignIn<'_> {
         let arrival = arrived(source_url, &application);
         let contact = Contact::Email(email.clone());
         let number = self.new_number();
-        let mut new = Candidate::new(id, number, &contact, &application, now);
+        let mut new = Candidate::new(id, number, Some(&contact), &application, now);
         new.email_verified_at = None;
         let mut batch = Batch::new();
-        batch.add(self.account_row(&new, &contact, None, arrival.door));
+        batch.add(self.account_row(&new, Some(&contact), None, arrival.door));
         batch.add(profiles::create(id, None, now));
         batch.add(self.signed_up_entry(id, now));
         batch.extend(self.came_from(&arrival, id, true, now));

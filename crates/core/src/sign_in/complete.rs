@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::linking::Federated;
 use super::mails::whereabouts;
 use super::second_factor::{Challenge, FirstStep};
 use super::store::Candidate;
@@ -53,15 +54,23 @@ pub enum Way {
     Code,
     /// The link in a code's mail.
     Link,
+    /// An identity that a provider vouches for.
+    Social,
 }
 
 impl Way {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Password, Self::Code, Self::Link];
+    pub const ALL: [Self; 4] = [Self::Password, Self::Code, Self::Link, Self::Social];
 
     /// The way that a first step of these `amr` values was.
     pub(super) fn of_methods(methods: &[&str]) -> Self {
-        if methods.contains(&"pwd") { Self::Password } else { Self::Code }
+        if methods.contains(&"pwd") {
+            Self::Password
+        } else if methods.contains(&"fed") {
+            Self::Social
+        } else {
+            Self::Code
+        }
     }
 
     /// The word in the audit.
@@ -70,6 +79,7 @@ impl Way {
             Self::Password => "password",
             Self::Code => "code",
             Self::Link => "link",
+            Self::Social => "social",
         }
     }
 }
@@ -90,6 +100,8 @@ pub(super) struct Passed {
     raised_by: i64,
     /// Whether the second factor is among what was proven.
     is_second_factor_proven: bool,
+    /// Which provider vouched, and what is connected once every step is passed.
+    federated: Option<Federated>,
 }
 
 impl Passed {
@@ -101,13 +113,28 @@ impl Passed {
         batch: Batch,
     ) -> Self {
         let (proven_at, made, raised_by) = (None, None, 0);
-        let is_second_factor_proven = false;
-        Self { way, found, methods, proven_at, made, batch, raised_by, is_second_factor_proven }
+        let (is_second_factor_proven, federated) = (false, None);
+        Self {
+            way,
+            found,
+            methods,
+            proven_at,
+            made,
+            batch,
+            raised_by,
+            is_second_factor_proven,
+            federated,
+        }
     }
 
-    /// A proof whose batch raises the account's `security_version` once (a first proof).
-    pub(super) fn raising(self) -> Self {
-        Self { raised_by: 1, ..self }
+    /// A proof whose batch raises the account's `security_version` so often (a first proof).
+    pub(super) fn raising(self, raised_by: i64) -> Self {
+        Self { raised_by, ..self }
+    }
+
+    /// A proof that a provider vouched for.
+    pub(super) fn vouched(self, federated: Option<Federated>) -> Self {
+        Self { federated, ..self }
     }
 
     /// A proof that makes its account: `made` inserts it as `found` describes it.
@@ -119,6 +146,16 @@ impl Passed {
     pub(super) fn second_step(self, proven_at: Timestamp) -> Self {
         Self { proven_at: Some(proven_at), is_second_factor_proven: true, ..self }
     }
+}
+
+/// A session about to be opened.
+struct Opening {
+    found: Candidate,
+    proof: Proof,
+    is_new: bool,
+    /// Whether the account's `security_version` rises.
+    is_raised: bool,
+    has_mail: bool,
 }
 
 impl SignIn<'_> {
@@ -137,45 +174,14 @@ impl SignIn<'_> {
             return Err(SignInError::WrongCredentials);
         }
         if passed.found.has_second_factor && !passed.is_second_factor_proven {
-            let Passed { found, methods, batch, raised_by, .. } = passed;
+            let Passed { found, methods, batch, raised_by, federated, .. } = passed;
             let security_version = found.security_version + raised_by;
-            let first_step = FirstStep { found, methods, security_version, batch };
+            let first_step = FirstStep { found, methods, security_version, batch, federated };
             return Ok(Step::SecondFactor(self.challenge(first_step, arrival).await?));
         }
         let now = self.auth.clock().now();
-        let Passed { way, found, methods, proven_at, made, batch, raised_by, .. } = passed;
-        let is_new = made.is_some();
-        // A first proof greets, and a second step may tell of a recovery code.
-        let mut has_mail = is_new || raised_by > 0 || proven_at.is_some();
-        let mut opening = Batch::from(
-            made.unwrap_or_else(|| accounts::signed_in(found.id, found.security_version, now)),
-        );
-        opening.append(batch);
-        if !is_new {
-            let notice = self.new_device_notice(&found, &arrival.client, now)?;
-            has_mail |= notice.is_some();
-            opening.extend(notice);
-        }
-        let entry = Entry::new(Event::SignedIn).account(found.id);
-        let entry = entry.details(serde_json::json!({
-            "way": way.word(),
-            "door": arrival.door.word(),
-        }));
-        let entry = entry.network(arrival.client.network());
-        opening.add(entry.statement(now, self.auth.random()));
-        opening.extend(self.came_from(arrival, found.id, is_new, now));
-        if is_new {
-            opening.extend(self.count_verified(arrival, now));
-        }
-
-        let proof = Proof {
-            account: found.id,
-            number: found.number,
-            methods,
-            proven_at: proven_at.unwrap_or(now),
-            security_version: found.security_version + raised_by,
-            batch: opening,
-        };
+        let opening = self.opening(passed, arrival, now)?;
+        let Opening { found, proof, is_new, is_raised, has_mail } = opening;
         let started = self.auth.sessions().start(proof, arrival.door, &arrival.client).await;
         let started = match started {
             Ok(started) => started,
@@ -184,7 +190,7 @@ impl SignIn<'_> {
             }
             Err(WriteError::Internal(cause)) => return Err(cause.into()),
         };
-        if raised_by > 0 {
+        if is_raised {
             self.auth.sessions().catch_up().await?;
         }
         self.end_somebody_elses_session(&found, arrival).await?;
@@ -192,6 +198,57 @@ impl SignIn<'_> {
             self.auth.messages().wake();
         }
         self.signed_in(&found, started, is_new, arrival.door).await
+    }
+
+    /// Everything a session's batch begins with.
+    fn opening(
+        &self,
+        passed: Passed,
+        arrival: &Arrival,
+        now: Timestamp,
+    ) -> Result<Opening, InternalError> {
+        let Passed {
+            way, found, methods, proven_at, made, batch, mut raised_by, federated, ..
+        } = passed;
+        let is_new = made.is_some();
+        let mut opening = Batch::from(
+            made.unwrap_or_else(|| accounts::signed_in(found.id, found.security_version, now)),
+        );
+        opening.append(batch);
+        let mut details = serde_json::json!({ "way": way.word(), "door": arrival.door.word() });
+        if let Some(Federated { provider, joining }) = &federated {
+            if let Some(entry) = details.as_object_mut() {
+                entry.insert("provider".to_owned(), provider.as_str().into());
+            }
+            if let Some(joining) = joining {
+                let version = found.security_version + raised_by;
+                opening.append(self.joined((&found, version), joining, &arrival.client, now)?);
+                raised_by += 1;
+            }
+        }
+        // A first proof greets, and a second step may tell of a recovery code.
+        let mut has_mail = is_new || raised_by > 0 || proven_at.is_some();
+        if !is_new {
+            let notice = self.new_device_notice(&found, &arrival.client, now)?;
+            has_mail |= notice.is_some();
+            opening.extend(notice);
+        }
+        let entry = Entry::new(Event::SignedIn).account(found.id).details(details);
+        let entry = entry.network(arrival.client.network());
+        opening.add(entry.statement(now, self.auth.random()));
+        opening.extend(self.came_from(arrival, found.id, is_new, now));
+        if is_new {
+            opening.extend(self.count_verified(arrival, now));
+        }
+        let proof = Proof {
+            account: found.id,
+            number: found.number,
+            methods,
+            proven_at: proven_at.unwrap_or(now),
+            security_version: found.security_version + raised_by,
+            batch: opening,
+        };
+        Ok(Opening { found, proof, is_new, is_raised: raised_by > 0, has_mail })
     }
 
     async fn signed_in(

@@ -1,12 +1,27 @@
-//! The identities connected to an account, as its owner sees and changes them.
+//! The identities connected to an account, as its owner sees and changes them. Each change needs
+//! a recent proof and is told to the owner; what remains must still let them in.
 
-use super::{SignIn, SocialSignInError};
+use std::time::Duration;
+
+use super::mails::whereabouts;
+use super::step_up::{Proven, Stale};
+use super::store::{self, Candidate};
+use super::{OwnerError, RECENT, START_AGAIN, SignIn, SignInError, SocialSignInError};
+use crate::accounts;
+use crate::audit::{Entry, Event};
 use crate::client::Client;
+use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
-use crate::ids::{AccountId, IdentityId};
+use crate::ids::{AccountId, IdentityId, SessionId};
+use crate::messages::Message;
 use crate::sessions::Present;
-use crate::social::Grant;
-use crate::time::Timestamp;
+use crate::social::{self, Departure, Errand, Grant, Identity, MOST_IDENTITIES, Vouched};
+use crate::time::{Timestamp, minutes};
+
+/// How often a change whose account changed under it looks again.
+const TRIES: usize = 3;
+/// How long the way to a provider and back may take.
+const ON_THE_WAY: Duration = minutes(10);
 
 /// A connected identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +63,8 @@ pub enum DisconnectError {
 impl SignIn<'_> {
     /// The identities of an account, the oldest first.
     pub async fn connections(&self, account: AccountId) -> Result<Vec<Connection>, InternalError> {
-        let _ = account;
-        Ok(Vec::new())
+        let identities = self.auth.social().identities(account).await?;
+        Ok(identities.into_iter().map(Connection::from).collect())
     }
 
     /// Connects what a signed-in person brings from a provider.
@@ -60,8 +75,43 @@ impl SignIn<'_> {
         grant: Grant,
         client: &Client,
     ) -> Result<Connection, SocialSignInError> {
-        let _ = (present, provider, grant, client);
-        Err(SocialSignInError::ProveAgain)
+        let (who, proven) = (present.into(), Proven::of(present));
+        // First what costs nothing: a provider's code works once.
+        self.may_connect(who, &proven, RECENT).await?;
+        self.auth.limits().admit_sign_in(client.network())?;
+        let vouched = self.auth.social().vouch(provider, grant).await?;
+        // A provider may take its time.
+        self.connect_vouched((who, &proven, RECENT + minutes(1)), &vouched, client).await
+    }
+
+    /// Sends the browser of somebody who signed in a short while ago to a provider, to connect
+    /// what it vouches for. [`SignIn::come_back`] ends it.
+    pub async fn depart_to_connect(
+        &self,
+        present: &Present,
+        provider: &str,
+        next: Option<String>,
+    ) -> Result<Departure, SocialSignInError> {
+        let who: Who = present.into();
+        self.may_connect(who, &Proven::of(present), RECENT).await?;
+        let errand = Errand::Link { account: who.account, session: who.session, next };
+        Ok(self.auth.social().depart(provider, errand).await?)
+    }
+
+    /// Connects what a provider vouched for to the account whose session asked for it. The
+    /// browser brings no token along: session and proof are read.
+    pub(super) async fn connect_on_return(
+        &self,
+        (account, session): (AccountId, SessionId),
+        vouched: &Vouched,
+        client: &Client,
+    ) -> Result<Connection, SocialSignInError> {
+        let row = self.auth.database().read_one(store::find_proof(account, session)).await?;
+        let proven = row.map(|row| store::proof(&row)).transpose()?;
+        let proven = proven.ok_or(SocialSignInError::ProveAgain)?;
+        // The proof was recent when the browser left.
+        let who = Who { account, session };
+        self.connect_vouched((who, &proven, RECENT + ON_THE_WAY), vouched, client).await
     }
 
     /// Removes a connection, unless nothing else signs in to the account.
@@ -71,7 +121,173 @@ impl SignIn<'_> {
         id: IdentityId,
         client: &Client,
     ) -> Result<(), DisconnectError> {
-        let _ = (present, id, client);
-        Err(DisconnectError::Unknown)
+        for _ in 0..TRIES {
+            let account = self.myself(present).await?;
+            self.refuse_stale(present, &account, RECENT)?;
+            let identities = self.auth.social().identities(account.id).await?;
+            let gone = identities.iter().find(|one| one.id == id);
+            let gone = gone.ok_or(DisconnectError::Unknown)?;
+            if !self.has_another_way_in(&account, &identities, id) {
+                return Err(DisconnectError::LastWayIn);
+            }
+            let batch = self.disconnected(&account, gone, client)?;
+            if self.write_connection(batch).await? {
+                return Ok(());
+            }
+        }
+        Err(DisconnectError::Changed)
+    }
+
+    /// Whether anything but this identity signs in. Whatever changes the answer raises the
+    /// account's `security_version`, which the removal rests on.
+    fn has_another_way_in(
+        &self,
+        account: &Candidate,
+        identities: &[Identity],
+        but: IdentityId,
+    ) -> bool {
+        let providers = &self.auth.settings().social;
+        let names = [&account.email_key, &account.username, &account.phone_key];
+        let has_password = account.sealed_hash.is_some() && names.iter().any(|name| name.is_some());
+        let phone = account.phone_key.as_ref().filter(|_| account.phone_verified_at.is_some());
+        has_password
+            || account.email_verified_at.is_some()
+            || phone.is_some_and(|phone| self.auth.messages().reaches(phone).is_ok())
+            || identities.iter().any(|one| one.id != but && providers.contains_key(&one.provider))
+    }
+
+    fn disconnected(
+        &self,
+        account: &Candidate,
+        gone: &Identity,
+        client: &Client,
+    ) -> Result<Batch, InternalError> {
+        let now = self.auth.clock().now();
+        let mut batch = Batch::from(accounts::changed(account.id, account.security_version));
+        batch.add(social::disconnect(account.id, gone.id));
+        let provider = self.auth.social().title(&gone.provider);
+        let notice = Message::IdentityRemoved { at: now, from: whereabouts(client), provider };
+        batch.extend(self.notice(account, &notice, now)?);
+        let entry = Entry::new(Event::IdentityRemoved).account(account.id);
+        let entry = entry.details(serde_json::json!({ "provider": gone.provider }));
+        batch.add(entry.network(client.network()).statement(now, self.auth.random()));
+        batch.append(self.auth.sessions().changed_statements(account.id, now));
+        Ok(batch)
+    }
+
+    async fn connect_vouched(
+        &self,
+        (who, proven, within): (Who, &Proven, Duration),
+        vouched: &Vouched,
+        client: &Client,
+    ) -> Result<Connection, SocialSignInError> {
+        for _ in 0..TRIES {
+            let account = self.may_connect(who, proven, within).await?;
+            let identities = self.auth.social().identities(account.id).await?;
+            let is_it =
+                |one: &Identity| one.issuer == vouched.issuer && one.subject == vouched.subject;
+            if let Some(own) = identities.iter().find(|one| is_it(one)) {
+                return Ok(own.clone().into());
+            }
+            if self.find_by_identity(vouched, client).await?.is_some() {
+                return Err(SocialSignInError::IdentityTaken);
+            }
+            if identities.len() >= MOST_IDENTITIES {
+                return Err(SocialSignInError::TooManyIdentities);
+            }
+            let now = self.auth.clock().now();
+            let joined = (&account, account.security_version);
+            let batch = self.joined(joined, &vouched.into(), client, now)?;
+            if self.write_connection(batch).await? {
+                let connected = self.auth.social().identities(account.id).await?;
+                let connected = connected.into_iter().find(|one| is_it(one));
+                return connected.map(Connection::from).ok_or(SocialSignInError::ProveAgain);
+            }
+        }
+        Err(SignInError::Busy { retry_after: START_AGAIN }.into())
+    }
+
+    /// The account of a live session whose proof is recent and strong enough. Nothing is added to
+    /// an account that merely claims an address: its owner may be somebody else (attack C01).
+    async fn may_connect(
+        &self,
+        who: Who,
+        proven: &Proven,
+        within: Duration,
+    ) -> Result<Candidate, SocialSignInError> {
+        let found = store::find_present(who.account, who.session, self.auth.clock().now());
+        let row = self.auth.database().read_one(found).await?;
+        let found = row.as_ref().map(store::candidate).transpose()?;
+        let found = found.filter(|found| found.is_active() && !found.awaits_proof());
+        let found = found.ok_or(SocialSignInError::ProveAgain)?;
+        self.refuse_old(proven, &found, within)?;
+        Ok(found)
+    }
+
+    /// Writes a change of connections; `false` when something was faster.
+    async fn write_connection(&self, batch: Batch) -> Result<bool, InternalError> {
+        match self.auth.database().write(batch).await {
+            Ok(_) => {}
+            Err(WriteError::Conflict { .. }) => return Ok(false),
+            Err(WriteError::Internal(cause)) => return Err(cause),
+        }
+        self.auth.sessions().catch_up().await?;
+        self.auth.messages().wake();
+        Ok(true)
+    }
+}
+
+/// Whose session acts.
+#[derive(Clone, Copy)]
+struct Who {
+    account: AccountId,
+    session: SessionId,
+}
+
+impl From<&Present> for Who {
+    fn from(present: &Present) -> Self {
+        Self { account: present.account.id, session: present.claims.session }
+    }
+}
+
+impl From<Identity> for Connection {
+    fn from(identity: Identity) -> Self {
+        let profile = serde_json::from_str::<serde_json::Value>(&identity.profile).ok();
+        let email = profile.as_ref().and_then(|profile| profile.get("email"));
+        Self {
+            id: identity.id,
+            email: email.and_then(|email| email.as_str()).map(str::to_owned),
+            provider: identity.provider,
+            subject: identity.subject,
+            created_at: identity.created_at,
+            last_used_at: identity.last_used_at,
+        }
+    }
+}
+
+impl From<Stale> for SocialSignInError {
+    fn from(_: Stale) -> Self {
+        Self::ProveAgain
+    }
+}
+
+impl From<Stale> for DisconnectError {
+    fn from(_: Stale) -> Self {
+        Self::ProveAgain
+    }
+}
+
+impl From<OwnerError> for DisconnectError {
+    fn from(error: OwnerError) -> Self {
+        match error {
+            OwnerError::Internal(cause) => Self::Internal(cause),
+            // Reading oneself fails when the session or the account is over.
+            OwnerError::WrongPassword
+            | OwnerError::PasswordMissing
+            | OwnerError::ProveAgain
+            | OwnerError::Password(_)
+            | OwnerError::TooManyAttempts { .. }
+            | OwnerError::Busy { .. } => Self::ProveAgain,
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! | the sign-up mail's link in the browser that signed up, or with the account's password, or through the contract's JSON GET | verified; everything stays (`verification`) |
 //! | the same link elsewhere, "this was me" | a new password; sessions, links, second factor and profile removed |
 //! | the same link elsewhere, "not me" | the account is closed |
-//! | a code sent there, or the link in its mail | password, second factor, sessions, links and profile removed: the owner signs in without them (`with_code`) |
+//! | a code sent there, the link in its mail, or a provider that vouches for the address | password, second factor, identities, sessions, links and profile removed: the owner signs in without them (`with_code`, `linking`) |
 //! | a password reset | a new password; sessions, links, second factor and profile removed (`recovery`) |
 //!
 //! Of an account somebody has proven, a reset takes neither the second factor nor the recovery
@@ -27,6 +27,7 @@ use crate::ports::Token;
 use crate::profiles;
 use crate::sessions::EndReason;
 use crate::sign_in::store::Candidate;
+use crate::social;
 use crate::time::Timestamp;
 
 impl SignIn<'_> {
@@ -47,9 +48,7 @@ impl SignIn<'_> {
         batch.add(accounts::changed_while_unproven(account.id, account.security_version));
         batch.add(accounts::mark_email_verified(account.id, &claim.link.target_key, now));
         batch.extend(self.welcome(account, now)?);
-        batch.append(self.factors_removed(account));
-        batch.add(accounts::remove_application_token(account.id));
-        batch.append(profiles::clear(account.id, now));
+        batch.append(self.maker_forgotten(account, now));
         let entry = Entry::new(Event::EmailVerified).account(account.id);
         batch.add(entry.network(client.network()).statement(now, self.auth.random()));
         batch.append(self.replace_everything(account, &hash, EndReason::FirstProof, now)?);
@@ -73,7 +72,7 @@ impl SignIn<'_> {
         self.write_claim(batch).await
     }
 
-    /// A code or link sign-in is the first proof: whatever the account's maker put there goes.
+    /// A code, a link or a provider is the first proof: whatever the account's maker put there goes.
     /// Raises the `security_version`; the caller's batch has checked that nothing changed since
     /// the account was read.
     pub(super) fn emptied(
@@ -88,12 +87,20 @@ impl SignIn<'_> {
         batch.add(codes.void_all_of(account.id));
         batch.extend(self.forgiven(account));
         batch.extend(self.welcome(account, now)?);
-        batch.append(self.factors_removed(account));
-        batch.add(accounts::remove_application_token(account.id));
-        batch.append(profiles::clear(account.id, now));
+        batch.append(self.maker_forgotten(account, now));
         let sessions = self.auth.sessions();
         batch.append(sessions.end_all_statements(account.id, None, EndReason::FirstProof, now));
         Ok(batch)
+    }
+
+    /// The statements that remove what somebody put into an account that was never theirs, but
+    /// for the password, links and sessions.
+    pub(super) fn maker_forgotten(&self, account: &Candidate, now: Timestamp) -> Batch {
+        let mut batch = self.factors_removed(account);
+        batch.add(social::disconnect_all(account.id));
+        batch.add(accounts::remove_application_token(account.id));
+        batch.append(profiles::clear(account.id, now));
+        batch
     }
 
     /// A claim that still can decide: once the address is proven, its owner has tools of their
@@ -155,6 +162,7 @@ impl SignIn<'_> {
         batch.add(self.auth.passwords().remove(account.id));
         batch.add(accounts::remove_application_token(account.id));
         batch.append(self.factors_removed(account));
+        batch.add(social::disconnect_all(account.id));
         batch.append(profiles::erase(account.id));
         batch.add(codes.void_all_of(account.id));
         batch

@@ -7,6 +7,8 @@
 //! Whatever is compared is counted as failed first and given back on success; whatever changes
 //! an account rests on its `security_version`, read together with the credential.
 //!
+//! Which account an identity opens, joins or makes is decided in `linking` alone.
+//!
 //! Owns the tables `second_factor_challenges` and `address_changes`.
 
 mod address_change;
@@ -17,7 +19,9 @@ mod complete;
 mod connections;
 mod enrolment;
 mod first_proof;
+mod linking;
 mod mails;
+mod new_name;
 mod owner;
 mod recovery;
 mod second_factor;

@@ -13,7 +13,6 @@ use crate::limits::MailKind;
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::ports::Token;
-use crate::profiles;
 use crate::sessions::{Door, EndReason};
 use crate::settings::reset_lifetime;
 use crate::time::Timestamp;
@@ -138,9 +137,7 @@ impl SignIn<'_> {
         batch.add(accounts::changed(account.id, account.security_version));
         batch.add(accounts::mark_email_verified(account.id, &link.target_key, now));
         if is_first_proof {
-            batch.append(self.factors_removed(account));
-            batch.add(accounts::remove_application_token(account.id));
-            batch.append(profiles::clear(account.id, now));
+            batch.append(self.maker_forgotten(account, now));
         }
         batch.extend(self.password_changed_notice(account, client, now)?);
         let entry = Entry::new(Event::PasswordReset).account(account.id);

@@ -12,6 +12,7 @@
 use std::time::Duration;
 
 use super::complete::Passed;
+use super::linking::Federated;
 use super::mails::whereabouts;
 use super::store::{self, Candidate};
 use super::{Arrival, START_AGAIN, SignIn, SignInError, SignedIn, Step, Way};
@@ -121,6 +122,8 @@ pub(super) struct FirstStep {
     pub(super) security_version: i64,
     /// What it achieved, e.g. a code's consumption.
     pub(super) batch: Batch,
+    /// Who vouched, if a provider did.
+    pub(super) federated: Option<Federated>,
 }
 
 /// A challenge as stored.
@@ -131,6 +134,8 @@ pub(super) struct Stored {
     pub(super) methods: Vec<String>,
     pub(super) proven_at: Timestamp,
     pub(super) security_version: i64,
+    /// [`Federated`] as text.
+    pub(super) federated: Option<String>,
 }
 
 impl SignIn<'_> {
@@ -140,7 +145,8 @@ impl SignIn<'_> {
         first_step: FirstStep,
         arrival: &Arrival,
     ) -> Result<Challenge, SignInError> {
-        let FirstStep { found, methods, security_version, batch: achieved } = first_step;
+        let FirstStep { found, methods, security_version, batch: achieved, federated } = first_step;
+        let federated = federated.as_ref().map(Federated::to_text).transpose()?;
         let now = self.auth.clock().now();
         let token = self.auth.random().token();
         let mut batch = Batch::from(accounts::unchanged(found.id, found.security_version));
@@ -154,6 +160,7 @@ impl SignIn<'_> {
             digest: self.challenge_digest(&token),
             door: arrival.door.word(),
             amr: &methods.join(" "),
+            federated: federated.as_deref(),
             proven_at: now,
             security_version,
             expires_at: now.plus(CHALLENGE_LIFETIME),
@@ -197,7 +204,9 @@ impl SignIn<'_> {
         let mut batch = self.check_second(&found, &answer, &attempt.arrival.client, now).await?;
         batch.add(store::consume_challenge(challenge.id, now));
         let methods = amr(&challenge.methods);
+        let federated = challenge.federated.as_deref().map(Federated::of_text).transpose()?;
         let passed = Passed::existing(Way::of_methods(&methods), found, methods, batch)
+            .vouched(federated)
             .second_step(challenge.proven_at);
         let arrival = attempt.arrival.through(challenge.door);
         match self.complete(passed, &arrival).await {
@@ -309,7 +318,7 @@ impl SignIn<'_> {
 
 /// `amr` of both steps (RFC 8176): what the first one was, a one-time password, several factors.
 pub(super) fn amr(first_step: &[String]) -> Vec<&'static str> {
-    let known = ["pwd", "email", "sms"];
+    let known = ["pwd", "email", "sms", "fed"];
     let first = known.into_iter().filter(|method| first_step.iter().any(|one| one == method));
     first.chain(["otp", "mfa"]).collect()
 }

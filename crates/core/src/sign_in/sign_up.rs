@@ -304,16 +304,16 @@ impl SignIn<'_> {
         }
     }
 
-    /// The statement that makes an account with an address or a number, as `new` is.
+    /// The statement that makes an account with an address, a number or neither, as `new` is.
     pub(super) fn account_row(
         &self,
         new: &Candidate,
-        contact: &Contact,
+        contact: Option<&Contact>,
         username: Option<&Username>,
         door: Door,
     ) -> Statement {
-        let typed = Some((contact.as_typed(), contact.key()));
-        let is_email = matches!(contact, Contact::Email(_));
+        let typed = contact.map(|contact| (contact.as_typed(), contact.key()));
+        let is_email = matches!(contact, Some(Contact::Email(_)));
         accounts::insert(&NewRow {
             id: new.id,
             number: new.number,

@@ -185,12 +185,12 @@ impl SignIn<'_> {
         let (email, username) = as_asked(&proven.details)?;
         let contact = Contact::Email(email);
         let id = AccountId::new(now, self.auth.random());
-        let mut new = Candidate::new(id, self.new_number(), &contact, &arrival.client, now);
+        let mut new = Candidate::new(id, self.new_number(), Some(&contact), &arrival.client, now);
         new.username = Some(username.as_typed().to_owned());
 
         let yielding = holder.map(|holder| self.yielding(holder, AddressKind::Email, now));
         let Yielding { first: mut batch, last } = yielding.unwrap_or_default();
-        batch.add(self.account_row(&new, &contact, Some(&username), arrival.door));
+        batch.add(self.account_row(&new, Some(&contact), Some(&username), arrival.door));
         batch.add(codes.consume_matched(&proven.matched, now));
         let target = (wish.email.key(), wish.username.key());
         batch.extend(codes.void_codes_for(Purpose::SignUpCode, target));

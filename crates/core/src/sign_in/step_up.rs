@@ -135,17 +135,39 @@ impl SignIn<'_> {
         found: &Candidate,
         within: Duration,
     ) -> Result<(), Stale> {
-        let claims = &present.claims;
-        let is_strong = claims.amr.iter().any(|method| method == "mfa");
-        if found.has_second_factor && !is_strong {
+        self.refuse_old(&Proven::of(present), found, within)
+    }
+
+    /// The same for a session that is known by what is stored of it.
+    pub(super) fn refuse_old(
+        &self,
+        proven: &Proven,
+        found: &Candidate,
+        within: Duration,
+    ) -> Result<(), Stale> {
+        if found.has_second_factor && !proven.is_strong {
             return Err(Stale);
         }
-        // Tokens count whole seconds (RFC 7519 §2), rounded down: half open, so that the span is
-        // never longer than it says. A clock set back makes nobody's proof old.
-        let proven_at =
-            Timestamp::from_micros(0).plus(seconds(claims.auth_time.max(0).cast_unsigned()));
-        let age = self.auth.clock().now().since(proven_at);
+        // A clock set back makes nobody's proof old.
+        let age = self.auth.clock().now().since(proven.at);
         if age < within { Ok(()) } else { Err(Stale) }
+    }
+}
+
+/// When and how strongly a session was proven.
+pub(super) struct Proven {
+    pub(super) at: Timestamp,
+    /// With the second factor.
+    pub(super) is_strong: bool,
+}
+
+impl Proven {
+    pub(super) fn of(present: &Present) -> Self {
+        let claims = &present.claims;
+        // Tokens count whole seconds (RFC 7519 §2), rounded down: half open, so that the span is
+        // never longer than it says.
+        let at = Timestamp::from_micros(0).plus(seconds(claims.auth_time.max(0).cast_unsigned()));
+        Self { at, is_strong: claims.amr.iter().any(|method| method == "mfa") }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::mails::whereabouts;
 use super::second_factor::Stored;
+use super::step_up::Proven;
 use crate::accounts::Contact;
 use crate::client::Client;
 use crate::database::{Row, Statement};
@@ -47,6 +48,12 @@ impl Candidate {
         self.email_verified_at.is_some() || self.phone_verified_at.is_some()
     }
 
+    /// Whether it claims an address or a number and nobody has proven any. An account that claims
+    /// nothing was made by an identity, and takes nobody's address.
+    pub(super) fn awaits_proof(&self) -> bool {
+        !self.is_proven() && (self.email_key.is_some() || self.phone_key.is_some())
+    }
+
     /// Whether nobody else can get its address by proving it: its owner has, or an operator has
     /// disabled the account.
     pub(super) fn keeps_its_address(&self) -> bool {
@@ -61,25 +68,30 @@ impl Candidate {
         }
     }
 
-    /// An account about to be made by a proof.
+    /// An account about to be made by a proof: of an address, of a number, or of an identity
+    /// without either.
     pub(super) fn new(
         id: AccountId,
         number: i64,
-        contact: &Contact,
+        contact: Option<&Contact>,
         client: &Client,
         now: Timestamp,
     ) -> Self {
-        let (typed, key) = (contact.as_typed().to_owned(), contact.key().to_owned());
-        let is_email = matches!(contact, Contact::Email(_));
+        let (mut email, mut phone) = (None, None);
+        match contact {
+            Some(Contact::Email(it)) => email = Some(it),
+            Some(Contact::Phone(it)) => phone = Some(it),
+            None => {}
+        }
         Self {
             id,
             number,
-            email: is_email.then_some(typed),
-            email_key: is_email.then(|| key.clone()),
-            email_verified_at: is_email.then_some(now),
+            email: email.map(|email| email.as_typed().to_owned()),
+            email_key: email.map(|email| email.key().to_owned()),
+            email_verified_at: email.map(|_| now),
             username: None,
-            phone_key: (!is_email).then_some(key),
-            phone_verified_at: (!is_email).then_some(now),
+            phone_key: phone.map(|phone| phone.key().to_owned()),
+            phone_verified_at: phone.map(|_| now),
             security_version: 1,
             created_at: now,
             created_from: whereabouts(client),
@@ -164,6 +176,26 @@ pub(super) fn find_by_username(username_key: &str, network: &str) -> Statement {
     )
 }
 
+/// The account an identity belongs to, and which identity it is.
+pub(super) fn find_by_identity(issuer: &str, subject: &str, network: &str) -> Statement {
+    Statement::new(
+        "SELECT a.id, a.number, a.email, a.email_key, a.email_verified_at, a.username,
+                a.phone_key, a.phone_verified_at, a.security_version, a.created_at,
+                a.created_from, a.last_sign_in_at, a.disabled_at, a.deleted_at,
+                p.sealed_hash, p.changed_at,
+                EXISTS (SELECT 1 FROM totp_credentials t
+                         WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
+                EXISTS (SELECT 1 FROM sessions s
+                         WHERE s.account_id = a.id AND s.network = $3),
+                i.id
+           FROM identities i
+           JOIN accounts a ON a.id = i.account_id
+           LEFT JOIN passwords p ON p.account_id = a.id
+          WHERE i.issuer = $1 AND i.subject = $2",
+        [issuer.into(), subject.into(), network.into()],
+    )
+}
+
 /// The account of a link, of a challenge, or that an operator names.
 pub(super) fn find_by_id(id: AccountId) -> Statement {
     Statement::new(
@@ -202,6 +234,20 @@ pub(super) fn find_present(id: AccountId, session: SessionId, now: Timestamp) ->
     )
 }
 
+/// How a session was proven.
+pub(super) fn find_proof(account: AccountId, session: SessionId) -> Statement {
+    Statement::new(
+        "SELECT auth_time, amr FROM sessions WHERE id = $1 AND account_id = $2",
+        [session.into(), account.into()],
+    )
+}
+
+/// Reads a row of [`find_proof`].
+pub(super) fn proof(row: &Row) -> Result<Proven, InternalError> {
+    let is_strong = row.text(1)?.split(' ').any(|method| method == "mfa");
+    Ok(Proven { at: row.time(0)?, is_strong })
+}
+
 /// Reads a row of any of them.
 pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
     Ok(Candidate {
@@ -233,6 +279,7 @@ pub(super) struct NewChallenge<'a> {
     pub(super) digest: [u8; 32],
     pub(super) door: &'static str,
     pub(super) amr: &'a str,
+    pub(super) federated: Option<&'a str>,
     pub(super) proven_at: Timestamp,
     pub(super) security_version: i64,
     pub(super) expires_at: Timestamp,
@@ -242,15 +289,16 @@ pub(super) struct NewChallenge<'a> {
 pub(super) fn insert_challenge(new: &NewChallenge<'_>) -> Statement {
     Statement::new(
         "INSERT INTO second_factor_challenges
-                (id, account_id, digest, door, amr, proven_at, security_version, created_at,
-                 expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8)",
+                (id, account_id, digest, door, amr, federated, proven_at, security_version,
+                 created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9)",
         [
             new.id.into(),
             new.account.into(),
             new.digest.into(),
             new.door.into(),
             new.amr.into(),
+            new.federated.into(),
             new.proven_at.into(),
             new.security_version.into(),
             new.expires_at.into(),
@@ -261,7 +309,7 @@ pub(super) fn insert_challenge(new: &NewChallenge<'_>) -> Statement {
 /// An open challenge by its digest.
 pub(super) fn find_challenge(digest: [u8; 32], now: Timestamp) -> Statement {
     Statement::new(
-        "SELECT id, account_id, door, amr, proven_at, security_version
+        "SELECT id, account_id, door, amr, proven_at, security_version, federated
            FROM second_factor_challenges
           WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2",
         [digest.into(), now.into()],
@@ -287,6 +335,7 @@ pub(super) fn challenge(row: &Row) -> Result<Stored, InternalError> {
         methods: row.text(3)?.split(' ').map(str::to_owned).collect(),
         proven_at: row.time(4)?,
         security_version: row.int(5)?,
+        federated: row.optional_text(6)?,
     })
 }
 

@@ -205,7 +205,7 @@ impl SignIn<'_> {
                 batch.add(mark_verified(&found, contact, now));
                 found.has_second_factor = false;
                 found.password_changed_at = None;
-                Passed::existing(way, found, methods, batch).raising()
+                Passed::existing(way, found, methods, batch).raising(1)
             }
         };
         self.complete(passed, arrival).await
@@ -221,9 +221,9 @@ impl SignIn<'_> {
     ) -> Result<Passed, InternalError> {
         let now = self.auth.clock().now();
         let id = AccountId::new(now, self.auth.random());
-        let mut found = Candidate::new(id, self.new_number(), contact, &arrival.client, now);
+        let mut found = Candidate::new(id, self.new_number(), Some(contact), &arrival.client, now);
         found.last_sign_in_at = Some(now);
-        let made = self.account_row(&found, contact, None, arrival.door);
+        let made = self.account_row(&found, Some(contact), None, arrival.door);
         let mut batch = used.clone();
         let entry = Entry::new(Event::SignedUp).account(id).network(arrival.client.network());
         batch.add(entry.statement(now, self.auth.random()));

@@ -133,9 +133,8 @@ impl SignIn<'_> {
         compared: &Compared,
         door: Door,
     ) -> Result<(), SignInError> {
-        let is_proven = found.email_verified_at.is_some() || found.phone_verified_at.is_some();
         let settings = self.auth.settings();
-        if is_proven || !settings.waits_for_verification(door) {
+        if !found.awaits_proof() || !settings.waits_for_verification(door) {
             return Ok(());
         }
         if settings.sign_up.neutral {

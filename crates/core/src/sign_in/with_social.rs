@@ -1,8 +1,14 @@
 //! Sign-in with an identity that a provider vouches for.
 
-use super::{Arrival, SignIn, SignInError, Step};
+use super::{Arrival, START_AGAIN, SignIn, SignInError, Step};
+use crate::error::InternalError;
+use crate::limits::TooMany;
 use crate::ports::Token;
-use crate::social::{Grant, Returned, SocialError};
+use crate::social::{Errand, Grant, Returned, SocialError, Vouched};
+
+/// How often a sign-in whose account changed, or was made, under it looks again: the provider's
+/// word is used up and still good.
+const TRIES: usize = 5;
 
 /// Why a sign-in with an identity failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +23,9 @@ pub enum SocialSignInError {
     /// The identity is connected to somebody else's account.
     #[error("the identity is connected to another account")]
     IdentityTaken,
+    /// The account has as many identities as it may.
+    #[error("the account has too many identities")]
+    TooManyIdentities,
     /// The session that wanted to connect an identity is over, is too old for that, or its
     /// account is unproven.
     #[error("a recent sign-in is needed")]
@@ -53,9 +62,10 @@ impl SignIn<'_> {
         grant: Grant,
         arrival: Arrival,
     ) -> Result<Step, SocialSignInError> {
+        // Before the provider is asked: a flood must not become one of theirs.
+        self.auth.limits().admit_sign_in(arrival.client.network())?;
         let vouched = self.auth.social().vouch(provider, grant).await?;
-        let _ = (vouched, arrival);
-        Err(SocialSignInError::AddressTaken)
+        self.with_identity(&vouched, &arrival).await
     }
 
     /// Ends what `Social::depart` began: in the browser that left, once.
@@ -66,8 +76,48 @@ impl SignIn<'_> {
         returned: Returned,
         arrival: Arrival,
     ) -> Result<CameBack, SocialSignInError> {
+        self.auth.limits().admit_sign_in(arrival.client.network())?;
         let (errand, vouched) = self.auth.social().come_back(provider, flow, returned).await?;
-        let _ = (errand, vouched, arrival);
-        Err(SocialSignInError::AddressTaken)
+        match errand {
+            Errand::SignIn { next } => {
+                let step = self.with_identity(&vouched, &arrival).await?;
+                Ok(CameBack::SignIn { step: Box::new(step), next })
+            }
+            Errand::Link { account, session, next } => {
+                self.connect_on_return((account, session), &vouched, &arrival.client).await?;
+                Ok(CameBack::Linked { provider: vouched.provider, next })
+            }
+        }
+    }
+
+    pub(super) async fn with_identity(
+        &self,
+        vouched: &Vouched,
+        arrival: &Arrival,
+    ) -> Result<Step, SocialSignInError> {
+        for _ in 0..TRIES {
+            match self.enter_with_identity(vouched, arrival).await {
+                Err(SocialSignInError::SignIn(SignInError::Busy { .. })) => {}
+                Err(error) => {
+                    let network = arrival.client.network();
+                    tracing::info!(%network, provider = vouched.provider, "an identity was refused");
+                    return Err(error);
+                }
+                Ok(step) => return Ok(step),
+            }
+        }
+        Err(SignInError::Busy { retry_after: START_AGAIN }.into())
+    }
+}
+
+impl From<TooMany> for SocialSignInError {
+    fn from(refused: TooMany) -> Self {
+        Self::SignIn(refused.into())
+    }
+}
+
+impl From<InternalError> for SocialSignInError {
+    fn from(cause: InternalError) -> Self {
+        Self::SignIn(cause.into())
     }
 }

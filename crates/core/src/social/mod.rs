@@ -4,6 +4,7 @@
 
 mod directory;
 mod discovery;
+mod identities;
 mod jwks;
 mod kept;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 use std::time::Duration;
 
 pub(crate) use directory::Directory;
+pub(crate) use identities::{Identity, Joining, MOST_IDENTITIES, disconnect, disconnect_all};
 
 use crate::Auth;
 use crate::accounts::Email;
@@ -165,6 +167,12 @@ impl Social<'_> {
             title: title(name, &one.title),
         };
         settings.iter().map(offer).collect()
+    }
+
+    /// What a provider is called; its configured name where it is no longer there.
+    pub(crate) fn title(&self, provider: &str) -> String {
+        let offers = self.offers().into_iter().find(|offer| offer.name == provider);
+        offers.map_or_else(|| provider.to_owned(), |offer| offer.title)
     }
 
     /// Sends a browser to a provider.

@@ -1,8 +1,8 @@
 //! Taking changes of address and number back, with the link that the old address was mailed.
 //!
 //! An undo puts the account's addresses back to what they were before the change: this one and
-//! every later one, so that a thief gains nothing by changing twice. Sessions, links and the
-//! password go; whoever reads the restored address chooses a new one. The second factor stays:
+//! every later one, so that a thief gains nothing by changing twice. Sessions, links, connected
+//! identities and the password go; whoever reads the restored address chooses a new one. The second factor stays:
 //! an old mailbox alone must not be a way around it.
 
 use super::{AddressError, AddressKind, START_AGAIN, SignIn, store};
@@ -16,6 +16,7 @@ use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::sessions::{Door, EndReason};
 use crate::sign_in::store::Candidate;
+use crate::social;
 use crate::time::Timestamp;
 
 /// What an undo link would do, for its page to show.
@@ -131,6 +132,7 @@ impl SignIn<'_> {
         batch.add(store::mark_undone(change.id, now));
         batch.add(store::mark_later_undone(account.id, change.security_version, now));
         batch.add(self.auth.passwords().remove(account.id));
+        batch.add(social::disconnect_all(account.id));
         batch.add(self.auth.one_time_codes().void_all_of(account.id));
         if email.is_some() {
             let notice = Message::AddressTakenBack { at: now };

@@ -69,7 +69,7 @@ const fn policy(state: State) -> Policy {
 const fn proves_the_address(way: Way) -> bool {
     match way {
         Way::Password => false,
-        Way::Code | Way::Link => true,
+        Way::Code | Way::Link | Way::Social => true,
     }
 }
 
@@ -107,6 +107,7 @@ async fn enter(test: &TestAuth, way: Way) -> Result<Step, SignInError> {
                 LinkStep::OtherBrowser => panic!("the link was asked for in this browser"),
             }
         }
+        Way::Social => unreachable!("its rows come with the providers"),
     }
 }
 
@@ -204,7 +205,7 @@ async fn assert_policy(test: &TestAuth, way: Way, state: State) {
 
 #[tokio::test]
 async fn every_way_in_follows_one_policy_in_every_state_of_an_account() {
-    for way in Way::ALL {
+    for way in Way::ALL.into_iter().filter(|way| *way != Way::Social) {
         for state in STATES {
             each_engine(async |url| {
                 let test = TestAuth::builder().database(&url);
