@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version};
+use data_encoding::BASE64_NOPAD;
 use futures_util::FutureExt;
 use ironlatch_core::Auth;
 use ironlatch_core::client::Network;
@@ -149,6 +151,53 @@ async fn other_costs_than_todays_are_to_be_upgraded() {
     assert_eq!(check(&stricter.auth, &before, "correct horse").await, RIGHT_AND_DATED);
     let after = hash(&stricter.auth, "correct horse").await;
     assert_eq!(check(&stricter.auth, &after, "correct horse").await, RIGHT);
+}
+
+/// The `argon2` crate is the oracle: another implementation, by others.
+#[tokio::test]
+async fn what_the_gate_makes_the_oracle_takes() {
+    let test = TestAuth::new().await;
+    for (memory_kib, passes, lanes) in [(8, 1, 1), (67, 3, 1), (1_024, 2, 3), (19_456, 2, 1)] {
+        let node = test.node_with(|settings| {
+            settings.passwords.argon2_memory_kib = memory_kib;
+            settings.passwords.argon2_passes = passes;
+            settings.passwords.argon2_lanes = lanes;
+        });
+        let made = hash(&node.await.auth, "correct horse").await;
+        let made = PasswordHash::new(made.0.reveal()).unwrap();
+        let oracle = Argon2::default();
+        assert!(oracle.verify_password(b"correct horse", &made).is_ok(), "{made}");
+        assert!(oracle.verify_password(b"Correct horse", &made).is_err(), "{made}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_oracle_makes_the_gate_takes() {
+    let test = TestAuth::new().await;
+    let salt = b"sixteen byte salt";
+    for algorithm in [Algorithm::Argon2id, Algorithm::Argon2i] {
+        for (version, written) in [
+            (Version::V0x13, "$v=19"),
+            (Version::V0x10, "$v=16"),
+            // As the first version wrote it.
+            (Version::V0x10, ""),
+        ] {
+            for (memory_kib, passes, lanes) in [(8, 1, 1), (131, 3, 2), (2_048, 2, 4)] {
+                let params = Params::new(memory_kib, passes, lanes, None).unwrap();
+                let mut output = [0; 32];
+                Argon2::new(algorithm, version, params)
+                    .hash_password_into(b"correct horse", salt, &mut output)
+                    .unwrap();
+                let (salt, output) = (BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(&output));
+                let costs = format!("m={memory_kib},t={passes},p={lanes}");
+                let made = format!("${algorithm}{written}${costs}${salt}${output}");
+                let right = check(&test.auth, &stored(&made), "correct horse").await;
+                assert!(matches!(right, Verdict::Right { .. }), "{made}");
+                let wrong = check(&test.auth, &stored(&made), "wrong horse").await;
+                assert_eq!(wrong, Verdict::Wrong, "{made}");
+            }
+        }
+    }
 }
 
 async fn row(auth: &Auth, account: AccountId) -> Option<(Vec<u8>, String)> {

@@ -1,8 +1,8 @@
 //! The hash gate: all hashing passes through a fixed number of threads.
 //!
 //! Hashing is the one thing a stranger can make us do that costs real time and memory, so both
-//! are fixed beforehand. The threads run at low priority and keep one block of memory each;
-//! what waits is bounded, and who would wait too long is told so at once. A piece of work
+//! are fixed beforehand. The threads run at low priority and keep one arena of memory each, wiped
+//! after every hash; what waits is bounded, and who would wait too long is told so at once. A piece of work
 //! belongs to its thread, not to the request: a client that hangs up frees no slot and so
 //! gains nothing. Hashes of other systems that need more memory than a slot keeps run one at a
 //! time in a slot of their own, whose memory is given back after each.
@@ -12,12 +12,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ironlatch_argon2id::Arena;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::GateError;
 use super::fair_queue::FairQueue;
-use super::recipe::{Memory, Recipe};
+use super::recipe::Recipe;
 use crate::client::Network;
 use crate::error::InternalError;
 use crate::settings::PasswordSettings;
@@ -40,9 +41,9 @@ pub(super) struct Gate {
 impl Gate {
     /// No thread runs and no memory is taken before the first piece of work.
     pub(super) fn new(settings: &PasswordSettings) -> Self {
-        // About what a core of these years takes; measured from the first hash on.
+        // What a core without wide vectors takes; measured from the first hash on.
         let work = u64::from(settings.argon2_memory_kib) * u64::from(settings.argon2_passes);
-        let light = Slots::new("hash", settings.slots, settings, Duration::from_nanos(700 * work));
+        let light = Slots::new("hash", settings.slots, settings, Duration::from_nanos(300 * work));
         let heavy = Slots::new("hash-heavy", 1, settings, Duration::from_millis(500));
         Self {
             light: Arc::new(light),
@@ -188,17 +189,17 @@ impl Slots {
     /// A thread's life.
     fn work(&self) {
         lower_priority();
-        let mut memory = Memory::default();
+        let mut arena = Arena::new();
         let mut took = None;
         while let Some(piece) = self.next(took) {
             let begun = Instant::now();
             // A thread that died would take its slot along for good.
             let derived = catch_unwind(AssertUnwindSafe(|| {
-                piece.recipe.derive(piece.password.as_bytes(), &mut memory)
+                piece.recipe.derive(piece.password.as_bytes(), &mut arena)
             }))
             .unwrap_or_else(|_| Err(InternalError::fault("a hash function panicked")));
             if !self.keeps_memory {
-                memory.release();
+                arena.release();
             }
             took = Some(begun.elapsed());
             // Who asked may be gone by now; the work was theirs all the same.

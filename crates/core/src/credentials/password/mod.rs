@@ -10,11 +10,13 @@ mod gate;
 mod mix;
 mod recipe;
 mod rules;
+mod speed;
 mod store;
 mod stored;
 
-use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+pub use speed::{Costs, form, hashes_per_second};
 
 use crate::Auth;
 use crate::client::Network;
@@ -189,21 +191,6 @@ impl Passwords<'_> {
         let counts = store::list_kinds(self.auth.database()).await?;
         self.auth.hashing().mix.replace(counts);
         Ok(())
-    }
-
-    /// How many passwords one slot hashes in a second with today's parameters, for an operator
-    /// who chooses them.
-    pub async fn measure(&self) -> Result<f64, GateError> {
-        const HASHES: u32 = 8;
-        let network = Network::of(Ipv4Addr::LOCALHOST.into());
-        let password = Token::new("a password of usual length".to_owned());
-        // The first one also pays for the thread and its memory.
-        self.hash(&password, network).await?;
-        let begun = Instant::now();
-        for _ in 0..HASHES {
-            self.hash(&password, network).await?;
-        }
-        Ok(f64::from(HASHES) / begun.elapsed().as_secs_f64())
     }
 
     fn pretended(&self, identifier_key: &str) -> recipe::Recipe {

@@ -6,9 +6,9 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{digest, pbkdf2};
 use data_encoding::HEXLOWER;
+use ironlatch_argon2id::{Arena, Hasher, Params, Variant, Version};
 use zeroize::Zeroizing;
 
 use crate::error::InternalError;
@@ -42,16 +42,10 @@ pub(super) struct Recipe {
 /// The functions we know, with their costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
-    Argon2 { variant: Argon2Variant, version: Version, memory_kib: u32, passes: u32, lanes: u32 },
+    Argon2 { variant: Variant, version: Version, memory_kib: u32, passes: u32, lanes: u32 },
     Pbkdf2 { digest: Pbkdf2Digest, iterations: NonZeroU32 },
     Scrypt { log_n: u8, r: u32, p: u32 },
     Bcrypt { prehash: Prehash, cost: u32 },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Argon2Variant {
-    Id,
-    I,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +61,11 @@ pub(super) enum Prehash {
     Sha256Hex,
 }
 
-/// The blocks a hashing thread keeps between hashes; empty until the first Argon2 hash.
-#[derive(Default)]
-pub(super) struct Memory(Vec<Block>);
-
 impl Function {
     /// What new passwords are hashed with.
     pub(super) fn today(settings: &PasswordSettings) -> Self {
         Self::Argon2 {
-            variant: Argon2Variant::Id,
+            variant: Variant::Id,
             version: Version::V0x13,
             memory_kib: settings.argon2_memory_kib,
             passes: settings.argon2_passes,
@@ -135,10 +125,10 @@ impl Function {
         let costs: Vec<u32> = costs.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
         let function = match (name, costs.as_slice()) {
             ("argon2id", &[memory_kib, passes, lanes]) => {
-                argon2(Argon2Variant::Id, memory_kib, passes, lanes)
+                argon2(Variant::Id, memory_kib, passes, lanes)
             }
             ("argon2i", &[memory_kib, passes, lanes]) => {
-                argon2(Argon2Variant::I, memory_kib, passes, lanes)
+                argon2(Variant::I, memory_kib, passes, lanes)
             }
             ("pbkdf2_sha256", &[iterations]) => Self::Pbkdf2 {
                 digest: Pbkdf2Digest::Sha256,
@@ -169,7 +159,7 @@ impl Function {
     }
 }
 
-fn argon2(variant: Argon2Variant, memory_kib: u32, passes: u32, lanes: u32) -> Function {
+fn argon2(variant: Variant, memory_kib: u32, passes: u32, lanes: u32) -> Function {
     Function::Argon2 { variant, version: Version::V0x13, memory_kib, passes, lanes }
 }
 
@@ -180,8 +170,8 @@ impl fmt::Display for Function {
         match *self {
             Self::Argon2 { variant, memory_kib, passes, lanes, .. } => {
                 let name = match variant {
-                    Argon2Variant::Id => "argon2id",
-                    Argon2Variant::I => "argon2i",
+                    Variant::Id => "argon2id",
+                    Variant::I => "argon2i",
                 };
                 write!(out, "{name}:{memory_kib}:{passes}:{lanes}")
             }
@@ -205,20 +195,19 @@ impl Recipe {
     pub(super) fn derive(
         &self,
         password: &[u8],
-        memory: &mut Memory,
+        arena: &mut Arena,
     ) -> Result<Zeroizing<Vec<u8>>, InternalError> {
         let mut output = Zeroizing::new(vec![0; self.length]);
         match self.function {
             Function::Argon2 { variant, version, memory_kib, passes, lanes } => {
-                let params = Params::new(memory_kib, passes, lanes, Some(self.length))
-                    .map_err(InternalError::fault)?;
-                let blocks = memory.blocks(params.block_count())?;
-                let algorithm = match variant {
-                    Argon2Variant::Id => Algorithm::Argon2id,
-                    Argon2Variant::I => Algorithm::Argon2i,
-                };
-                Argon2::new(algorithm, version, params)
-                    .hash_password_into_with_memory(password, &self.salt, &mut output, blocks)
+                let params =
+                    Params::new(memory_kib, passes, lanes).map_err(InternalError::fault)?;
+                arena.reserve(&params).map_err(InternalError::unavailable)?;
+                // One thread for all lanes: the gate's threads are counted.
+                Hasher::new(params)
+                    .variant(variant)
+                    .version(version)
+                    .hash_into(password, &self.salt, arena, &mut output)
                     .map_err(InternalError::fault)?;
             }
             Function::Pbkdf2 { digest, iterations } => {
@@ -267,22 +256,4 @@ fn bcrypt(
     // Of 24 bytes the text form keeps 23.
     let kept = if is_impossible { 0 } else { 23 };
     Ok(Zeroizing::new(output.get(..kept).unwrap_or_default().to_vec()))
-}
-
-impl Memory {
-    /// At least so many blocks. Their content is what the last hash left; Argon2 overwrites
-    /// every block before it reads it.
-    fn blocks(&mut self, count: usize) -> Result<&mut [Block], InternalError> {
-        let missing = count.saturating_sub(self.0.len());
-        self.0.try_reserve_exact(missing).map_err(InternalError::unavailable)?;
-        if missing > 0 {
-            self.0.resize(count, Block::new());
-        }
-        Ok(&mut self.0)
-    }
-
-    /// Gives the memory back.
-    pub(super) fn release(&mut self) {
-        self.0 = Vec::new();
-    }
 }

@@ -2,13 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use argon2::{PasswordHash, Version};
 use data_encoding::{BASE64, BASE64_NOPAD, Encoding, Specification};
+use ironlatch_argon2id::{Variant, Version};
+use phc::PasswordHash;
 use subtle::ConstantTimeEq;
 
-use super::recipe::{
-    Argon2Variant, Function, OUR_OUTPUT, OUR_SALT, Pbkdf2Digest, Prehash, Recipe, SHA1_OUTPUT,
-};
+use super::recipe::{Function, OUR_OUTPUT, OUR_SALT, Pbkdf2Digest, Prehash, Recipe, SHA1_OUTPUT};
 use crate::error::InternalError;
 
 /// A hash taken apart: how it was made, and what came out.
@@ -51,14 +50,18 @@ impl Parsed {
 
 /// Writes a hash of ours: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`. Nothing else is ever written.
 pub(super) fn phc_string(recipe: &Recipe, output: &[u8]) -> Result<String, InternalError> {
-    let Function::Argon2 { variant: Argon2Variant::Id, version, memory_kib, passes, lanes } =
-        recipe.function
+    let Function::Argon2 {
+        variant: Variant::Id,
+        version: Version::V0x13,
+        memory_kib,
+        passes,
+        lanes,
+    } = recipe.function
     else {
         return Err(InternalError::fault("new passwords are hashed with Argon2id only"));
     };
     Ok(format!(
-        "$argon2id$v={}$m={memory_kib},t={passes},p={lanes}${}${}",
-        u32::from(version),
+        "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${}${}",
         BASE64_NOPAD.encode(&recipe.salt),
         BASE64_NOPAD.encode(output),
     ))
@@ -75,12 +78,16 @@ fn phc_or_bcrypt(text: &str) -> Option<Parsed> {
 fn argon2(text: &str) -> Option<Parsed> {
     let phc = PasswordHash::new(text).ok()?;
     let variant = match phc.algorithm.as_str() {
-        "argon2id" => Argon2Variant::Id,
-        "argon2i" => Argon2Variant::I,
+        "argon2id" => Variant::Id,
+        "argon2i" => Variant::I,
         _ => return None,
     };
-    // Without a version it is the first one, 1.0.
-    let version = Version::try_from(phc.version.unwrap_or(0x10)).ok()?;
+    let version = match phc.version {
+        // Without a version it is the first one, 1.0.
+        None | Some(0x10) => Version::V0x10,
+        Some(0x13) => Version::V0x13,
+        Some(_) => return None,
+    };
     let [memory_kib, passes, lanes] = costs(&phc, ["m", "t", "p"])?;
     let function = Function::Argon2 { variant, version, memory_kib, passes, lanes };
     taken_apart(&phc, function)
@@ -166,14 +173,13 @@ fn bcrypt_base64() -> Option<Encoding> {
 
 #[cfg(test)]
 mod tests {
-    use argon2::Version;
+    use ironlatch_argon2id::Arena;
 
     use super::*;
-    use crate::credentials::password::recipe::Memory;
 
     fn ours() -> Function {
         Function::Argon2 {
-            variant: Argon2Variant::Id,
+            variant: Variant::Id,
             version: Version::V0x13,
             memory_kib: 16,
             passes: 1,
@@ -184,7 +190,7 @@ mod tests {
     #[test]
     fn what_we_write_we_read() {
         let recipe = Recipe { function: ours(), salt: (0..16).collect(), length: 32 };
-        let output = recipe.derive(b"correct horse", &mut Memory::default()).unwrap();
+        let output = recipe.derive(b"correct horse", &mut Arena::new()).unwrap();
         let text = phc_string(&recipe, &output).unwrap();
         assert!(text.starts_with("$argon2id$v=19$m=16,t=1,p=1$AAECAwQFBgcICQoLDA0ODw$"), "{text}");
 
@@ -202,9 +208,9 @@ mod tests {
             "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
         )
         .unwrap();
-        let mut memory = Memory::default();
-        assert!(parsed.matches(&parsed.recipe.derive(b"password", &mut memory).unwrap()));
-        assert!(!parsed.matches(&parsed.recipe.derive(b"Password", &mut memory).unwrap()));
+        let mut arena = Arena::new();
+        assert!(parsed.matches(&parsed.recipe.derive(b"password", &mut arena).unwrap()));
+        assert!(!parsed.matches(&parsed.recipe.derive(b"Password", &mut arena).unwrap()));
         assert!(parsed.is_dated(ours()));
     }
 
