@@ -13,7 +13,7 @@ mod breaker;
 mod client;
 mod exchange;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
