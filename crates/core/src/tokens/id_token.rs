@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use data_encoding::BASE64URL_NOPAD;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::jwk::{
     AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse,
 };
@@ -251,10 +252,20 @@ fn signed_claims(
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    let read = |key: &&Key| {
-        jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation).ok()
-    };
-    let claims = candidates.iter().find_map(read).ok_or(IdTokenError::Signature)?.claims;
+    let mut refusal = IdTokenError::Signature;
+    for key in candidates {
+        let read = jsonwebtoken::decode::<Map<String, Value>>(token, &key.decoding, &validation);
+        match read.map_err(jsonwebtoken::errors::Error::into_kind) {
+            Ok(read) => return id_claims(read.claims),
+            // Genuine, but no claims as JWT has them.
+            Err(ErrorKind::Json(_)) => refusal = IdTokenError::Malformed,
+            Err(_) => {}
+        }
+    }
+    Err(refusal)
+}
+
+fn id_claims(claims: Map<String, Value>) -> Result<Map<String, Value>, IdTokenError> {
     // Older logout tokens have no type of their own (Back-Channel Logout §2.4).
     if claims.contains_key("events") { Err(IdTokenError::Malformed) } else { Ok(claims) }
 }
@@ -334,3 +345,6 @@ fn check_hash(
     let fits = told.as_str().is_some_and(|told| told == BASE64URL_NOPAD.encode(half));
     if fits { Ok(()) } else { Err(IdTokenError::Hash) }
 }
+
+#[cfg(test)]
+mod tests;
