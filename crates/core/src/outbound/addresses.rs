@@ -25,6 +25,12 @@ enum Kind {
     Never,
 }
 
+/// What clouds answer their machines at, besides link-local ones: Azure's platform (a public
+/// address), Alibaba's metadata.
+const CLOUD_V4: [[u8; 4]; 2] = [[168, 63, 129, 16], [100, 100, 100, 200]];
+/// Amazon's metadata.
+const CLOUD_V6: [u16; 8] = [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254];
+
 impl Reach {
     /// Whether this address may be connected to.
     pub(super) fn allows(self, address: IpAddr) -> bool {
@@ -46,8 +52,7 @@ fn kind(address: IpAddr) -> Kind {
 /// By the IANA registry of special-purpose addresses (RFC 6890).
 fn kind_v4(address: Ipv4Addr) -> Kind {
     match address.octets() {
-        // What clouds answer their machines at: Azure's platform (a public address), Alibaba's.
-        [168, 63, 129, 16] | [100, 100, 100, 200] => Kind::Never,
+        here if CLOUD_V4.contains(&here) => Kind::Never,
         [127 | 10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Kind::Private,
         // "This network", link-local (metadata among it), protocol assignments, documentation,
         // the way from 6to4, benchmarks, multicast and what is reserved.
@@ -62,7 +67,7 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
     }
 }
 
-/// Only 2000::/3 is given out to anybody (RFC 4291 §2.4); addresses that carry one of IPv4 are
+/// Only `2000::/3` is given out to anybody (RFC 4291 §2.4); addresses that carry one of IPv4 are
 /// what that one is, where the system would connect to it.
 fn kind_v6(address: Ipv6Addr) -> Kind {
     if address == Ipv6Addr::LOCALHOST {
@@ -78,12 +83,11 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
             let carried = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
             if kind_v4(carried) == Kind::Public { Kind::Public } else { Kind::Never }
         }
-        // Amazon's metadata service.
-        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] => Kind::Never,
+        here if here == CLOUD_V6 => Kind::Never,
         // Unique local (RFC 4193).
         [0xfc00..=0xfdff, ..] => Kind::Private,
-        // Teredo, benchmarks, ORCHID and other protocol assignments (2001::/23), documentation
-        // (2001:db8::/32, 3fff::/20), 6to4.
+        // Teredo, benchmarks, ORCHID and other protocol assignments (`2001::/23`), documentation
+        // (`2001:db8::/32`, `3fff::/20`), 6to4.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2002, ..] => Kind::Never,
         [0x2000..=0x3fff, ..] => Kind::Public,
         _ => Kind::Never,

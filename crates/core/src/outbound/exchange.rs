@@ -136,10 +136,7 @@ impl Line<'_> {
         let options = &self.outbound.options;
         let full = OutboundError::Unavailable { retry_after: Duration::from_secs(1) };
         let _place = self.state.under_way.try_acquire().map_err(|_| full)?;
-        let open = |left: Duration| {
-            let retry_after = Duration::from_secs(left.as_millis().div_ceil(1_000).max(1) as u64);
-            OutboundError::Unavailable { retry_after }
-        };
+        let open = |left: Duration| OutboundError::Unavailable { retry_after: rounded_up(left) };
         let now = self.outbound.clock.now();
         let pass = self.state.breaker.admit(now, options.rest).map_err(open)?;
 
@@ -186,6 +183,11 @@ impl Line<'_> {
     fn log(&self, host: &str, error: OutboundError) {
         tracing::warn!(provider = self.name, host, %error, "a provider was asked in vain");
     }
+}
+
+/// As `Retry-After` has it: whole seconds, never none (RFC 9110 §10.2.3).
+fn rounded_up(span: Duration) -> Duration {
+    Duration::from_secs((span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(1))
 }
 
 async fn exchange(client: &Client, mut url: Url, ask: Ask<'_>) -> Result<Answer, OutboundError> {

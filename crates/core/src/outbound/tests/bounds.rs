@@ -117,9 +117,9 @@ async fn r12_a_hanging_provider_holds_its_own_places_only() {
 async fn r12_a_provider_that_is_away_is_left_alone_and_probed() {
     let is_well = Arc::new(AtomicBool::new(false));
     let state = Arc::clone(&is_well);
-    let server = Server::new(move |_| match state.load(Ordering::SeqCst) {
-        true => Reply::Bytes(answer(200, "{}")),
-        false => Reply::Bytes(answer(503, "{}")),
+    let server = Server::new(move |_| {
+        let status = if state.load(Ordering::SeqCst) { 200 } else { 503 };
+        Reply::Bytes(answer(status, "{}"))
     })
     .await;
     let clock = Moved::new();
