@@ -164,6 +164,7 @@ pub async fn sweep(auth: &Auth) -> Result<(), InternalError> {
             auth.accounts().sweep_never_proven(limit).await,
             auth.accounts().sweep_closed(limit).await,
             auth.sources().sweep(limit).await,
+            auth.social().sweep(limit).await,
             audit::sweep(auth.database(), now, limit).await,
             old_batches.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX)),
         ];

@@ -2,11 +2,17 @@
 //!
 //! Owns the tables `identities` and `spent_proofs`.
 
+mod brought;
 mod directory;
 mod discovery;
+mod flow;
 mod identities;
 mod jwks;
 mod kept;
+mod providers;
+mod round_trip;
+mod spent;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +26,7 @@ use crate::accounts::Email;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
+use crate::settings::{ProviderKind, ProviderSettings};
 
 /// Providers of an `Auth`.
 pub struct Social<'a> {
@@ -161,10 +168,10 @@ impl Social<'_> {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let settings = &self.auth.settings().social;
-        let title = |name: &String, given: &Option<String>| given.clone().unwrap_or(name.clone());
-        let offer = |(name, one): (&String, &crate::settings::ProviderSettings)| Offer {
+        let title = |one: &ProviderSettings| one.title.clone().unwrap_or(own_title(one.kind));
+        let offer = |(name, one): (&String, &ProviderSettings)| Offer {
             name: name.clone(),
-            title: title(name, &one.title),
+            title: title(one),
         };
         settings.iter().map(offer).collect()
     }
@@ -174,27 +181,8 @@ impl Social<'_> {
         let offers = self.offers().into_iter().find(|offer| offer.name == provider);
         offers.map_or_else(|| provider.to_owned(), |offer| offer.title)
     }
+}
 
-    /// Sends a browser to a provider.
-    pub async fn depart(&self, provider: &str, errand: Errand) -> Result<Departure, SocialError> {
-        let _ = (provider, errand);
-        Err(SocialError::UnknownProvider)
-    }
-
-    /// Asks the provider who brings this.
-    pub(crate) async fn vouch(&self, provider: &str, grant: Grant) -> Result<Vouched, SocialError> {
-        let _ = (provider, grant);
-        Err(SocialError::UnknownProvider)
-    }
-
-    /// What a browser's errand was, without using it up; for pages that tell of a failure.
-    pub(crate) async fn come_back(
-        &self,
-        provider: &str,
-        flow: Option<&Token>,
-        returned: Returned,
-    ) -> Result<(Errand, Vouched), SocialError> {
-        let _ = (provider, flow, returned);
-        Err(SocialError::UnknownProvider)
-    }
+fn own_title(kind: ProviderKind) -> String {
+    providers::title(kind).to_owned()
 }
