@@ -26,7 +26,7 @@ use crate::accounts::Email;
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::ports::Token;
-use crate::settings::{ProviderKind, ProviderSettings};
+use crate::settings::ProviderSettings;
 
 /// Providers of an `Auth`.
 pub struct Social<'a> {
@@ -168,10 +168,9 @@ impl Social<'_> {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let settings = &self.auth.settings().social;
-        let title = |one: &ProviderSettings| one.title.clone().unwrap_or(own_title(one.kind));
         let offer = |(name, one): (&String, &ProviderSettings)| Offer {
             name: name.clone(),
-            title: title(one),
+            title: one.title.clone().unwrap_or_else(|| providers::title(one.kind).to_owned()),
         };
         settings.iter().map(offer).collect()
     }
@@ -181,8 +180,4 @@ impl Social<'_> {
         let offers = self.offers().into_iter().find(|offer| offer.name == provider);
         offers.map_or_else(|| provider.to_owned(), |offer| offer.title)
     }
-}
-
-fn own_title(kind: ProviderKind) -> String {
-    providers::title(kind).to_owned()
 }
