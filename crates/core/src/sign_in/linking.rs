@@ -248,3 +248,6 @@ impl SignIn<'_> {
         entry.network(client.network()).statement(now, self.auth.random())
     }
 }
+
+#[cfg(test)]
+mod tests;
