@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ironlatch_core::accounts::{Account, AccountRef, Email, Username};
 use ironlatch_core::client::Client;
 use ironlatch_core::ids::AccountId;
+use ironlatch_core::outbound::Options;
 use ironlatch_core::ports::{Clock, Random, SystemRandom, Token};
 use ironlatch_core::settings::Settings;
 use ironlatch_core::sign_in::{
@@ -58,6 +59,7 @@ pub struct TestAuthBuilder {
     moved: Arc<MovedClock>,
     random: Arc<dyn Random>,
     inbox: Arc<Inbox>,
+    outbound: Options,
     networks: Arc<AtomicU32>,
     keep: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -106,6 +108,7 @@ impl TestAuth {
             moved,
             random: Arc::new(SystemRandom),
             inbox: Arc::new(Inbox::new()),
+            outbound: Options::default(),
             networks: Arc::default(),
             keep: None,
         }
@@ -236,6 +239,13 @@ impl TestAuthBuilder {
         self
     }
 
+    /// Other bounds, or another resolver, for what is asked of providers.
+    #[must_use]
+    pub fn outbound(mut self, options: Options) -> Self {
+        self.outbound = options;
+        self
+    }
+
     /// Keeps something alive as long as any node: the guard of a throwaway database.
     #[must_use]
     pub fn keep(mut self, guard: impl Any + Send + Sync) -> Self {
@@ -270,6 +280,7 @@ impl TestAuthBuilder {
             .random(Arc::clone(&self.random))
             .mail(Arc::<Inbox>::clone(&self.inbox))
             .sms(Arc::<Inbox>::clone(&self.inbox))
+            .outbound(self.outbound.clone())
     }
 
     fn embedded(&mut self) -> String {
