@@ -10,6 +10,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub(crate) const SERVER_CORE: usize = 0;
 /// Where the load and this program run.
 pub(crate) const LOAD_CORE: usize = 1;
+/// For what is measured on both.
+pub(crate) const BOTH_CORES: [usize; 2] = [SERVER_CORE, LOAD_CORE];
 
 /// Prints what the figures were measured on.
 pub(crate) fn describe() -> anyhow::Result<()> {
@@ -39,15 +41,27 @@ fn is_in_memory(folder: &Path) -> bool {
 
 /// Keeps the calling thread, and threads and processes it starts, on one core.
 pub(crate) fn stay_on(core: usize) -> anyhow::Result<()> {
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).context("cannot stay on one core")
+    stay_among(&[core])
+}
+
+/// Keeps the calling thread, and threads and processes it starts, on some cores.
+pub(crate) fn stay_among(cores: &[usize]) -> anyhow::Result<()> {
+    let mut set = CpuSet::new();
+    for &core in cores {
+        set.set(core);
+    }
+    sched_setaffinity(None, &set).context("cannot stay on these cores")
 }
 
 /// Runs something, and starts whatever it starts, on the server's core.
 pub(crate) fn on_server_core<T>(run: impl FnOnce() -> T) -> anyhow::Result<T> {
+    among(&[SERVER_CORE], run)
+}
+
+/// Runs something, and starts whatever it starts, on some cores.
+pub(crate) fn among<T>(cores: &[usize], run: impl FnOnce() -> T) -> anyhow::Result<T> {
     let before = sched_getaffinity(None)?;
-    stay_on(SERVER_CORE)?;
+    stay_among(cores)?;
     let outcome = run();
     sched_setaffinity(None, &before)?;
     Ok(outcome)

@@ -24,6 +24,8 @@ use terms::Terms;
 const USAGE: &str = "\
 cargo xtask bench [--quick | --full] [NAME...]
 
+  argon2id    each form against the argon2 crate, and against the reference C code in the folder
+              that IRONLATCH_ARGON2_REFERENCE names
   sign_ins    password sign-ins against pure Argon2id
   me          GET /api/auth/me against a bare handler, without and with the access log
   refreshes   durable refreshes against the limit made of their parts, on both engines

@@ -32,6 +32,8 @@ pub(crate) struct Wish {
     pub(crate) traced_into: Option<&'static str>,
     /// A mail server on this machine, spoken to without TLS; else mail goes to the log.
     pub(crate) mail_to: Option<SocketAddr>,
+    /// Gives it the load's core as well, and a slot to hash on each.
+    pub(crate) both_cores: bool,
 }
 
 impl Server {
@@ -41,7 +43,9 @@ impl Server {
         let mut command = command(store, wish)?;
         configure(&mut command, store, wish, address)?;
         let begun = Instant::now();
-        let child = machine::on_server_core(|| command.spawn())?;
+        let cores: &[usize] =
+            if wish.both_cores { &machine::BOTH_CORES } else { &[machine::SERVER_CORE] };
+        let child = machine::among(cores, || command.spawn())?;
         let child =
             child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let mut server = Self { child, address, ready_after: Duration::ZERO };
@@ -135,6 +139,9 @@ fn configure(
     // Only what counts by network is raised: 64 networks stand for all the clients there are.
     command.env("IRONLATCH_LIMITS__SIGN_INS_PER_NETWORK_MINUTE", "1000000");
     command.env("IRONLATCH_HTTP__ACCESS_LOG", wish.access_log.to_string());
+    if wish.both_cores {
+        command.env("IRONLATCH_PASSWORDS__SLOTS", machine::BOTH_CORES.len().to_string());
+    }
     if let Some(mail_server) = wish.mail_to {
         command.env("IRONLATCH_MAIL__TRANSPORT", "smtp");
         command.env("IRONLATCH_MAIL_FROM", "Bench <bench@example.com>");

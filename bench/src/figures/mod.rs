@@ -1,5 +1,6 @@
 //! The figures, one file each.
 
+mod argon2id;
 mod codes;
 mod footprint;
 mod isolation;
@@ -22,6 +23,7 @@ type Measure = fn(&Terms, &mut Report) -> anyhow::Result<()>;
 
 /// Every figure by its name, in the order they are measured.
 pub(crate) const ALL: &[(&str, Measure)] = &[
+    ("argon2id", argon2id::measure),
     ("sign_ins", sign_ins::measure),
     ("me", me::measure),
     ("refreshes", refreshes::measure),

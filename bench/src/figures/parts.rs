@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use ironlatch_argon2id::{Arena, Hasher, Params};
 use ironlatch_core::settings::PasswordSettings;
 
 use crate::machine;
@@ -18,43 +18,56 @@ pub(crate) struct Hashing {
     pub(crate) per_cpu_second: f64,
 }
 
-/// Hashes passwords for a while as the hash gate does: the same function and costs, one block of
-/// memory used again and again, on a thread as low in priority.
+/// Hashes passwords for a while as the hash gate does: the same function and costs, one arena
+/// used again and again, on a thread as low in priority.
 pub(crate) fn hashing(span: Duration) -> anyhow::Result<Hashing> {
-    aside(move || {
-        rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10)?;
-        let settings = PasswordSettings::default();
-        let params = Params::new(
-            settings.argon2_memory_kib,
-            settings.argon2_passes,
-            settings.argon2_lanes,
-            Some(32),
-        )?;
-        let mut memory = vec![Block::new(); params.block_count()];
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let mut hash = || {
-            let mut output = [0; 32];
-            let salt = [7; 16];
-            argon2.hash_password_into_with_memory(
-                PASSWORD.as_bytes(),
-                &salt,
-                &mut output,
-                &mut memory,
-            )
-        };
-        // The first touches the memory.
-        hash()?;
-        let (start, spent) = (Instant::now(), machine::thread_cpu_time()?);
-        let mut hashes = 0;
-        while start.elapsed() < span {
-            hash()?;
-            hashes += 1;
+    aside(move || hashing_here(span))
+}
+
+/// The same on both cores at once: how many together, and for each second of a core.
+pub(crate) fn hashing_on_both(span: Duration) -> anyhow::Result<Hashing> {
+    let on = |core| {
+        move || {
+            machine::stay_on(core)?;
+            hashing_here(span)
         }
-        let spent = machine::thread_cpu_time()?.saturating_sub(spent);
-        Ok(Hashing {
-            per_second: machine::per_second(hashes, start.elapsed()),
-            per_cpu_second: machine::per_second(hashes, spent),
-        })
+    };
+    let each = std::thread::scope(|scope| {
+        let threads = machine::BOTH_CORES.map(|core| scope.spawn(on(core)));
+        threads
+            .map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a measured part panicked"))?)
+    });
+    let [one, other]: [anyhow::Result<Hashing>; 2] = each;
+    let (one, other) = (one?, other?);
+    Ok(Hashing {
+        per_second: one.per_second + other.per_second,
+        per_cpu_second: f64::midpoint(one.per_cpu_second, other.per_cpu_second),
+    })
+}
+
+fn hashing_here(span: Duration) -> anyhow::Result<Hashing> {
+    rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10)?;
+    let settings = PasswordSettings::default();
+    let params =
+        Params::new(settings.argon2_memory_kib, settings.argon2_passes, settings.argon2_lanes)?;
+    let mut arena = Arena::new();
+    arena.reserve(&params)?;
+    let mut hash = || {
+        let (salt, mut output) = ([7; 16], [0; 32]);
+        Hasher::new(params).hash_into(PASSWORD.as_bytes(), &salt, &mut arena, &mut output)
+    };
+    // The first touches the memory.
+    hash()?;
+    let (start, spent) = (Instant::now(), machine::thread_cpu_time()?);
+    let mut hashes = 0;
+    while start.elapsed() < span {
+        hash()?;
+        hashes += 1;
+    }
+    let spent = machine::thread_cpu_time()?.saturating_sub(spent);
+    Ok(Hashing {
+        per_second: machine::per_second(hashes, start.elapsed()),
+        per_cpu_second: machine::per_second(hashes, spent),
     })
 }
 
