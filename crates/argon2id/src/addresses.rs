@@ -2,7 +2,8 @@
 
 use crate::block::{Block, WORDS};
 use crate::fill::Fill;
-use crate::segment::{Place, Step};
+use crate::segment::{Next, Place, Step};
+use crate::window::Location;
 
 /// The words of one segment, made 128 at a time.
 pub(crate) struct Addresses {
@@ -35,19 +36,20 @@ impl Addresses {
     /// The word for a block of the segment.
     #[expect(clippy::inline_always, reason = "only inside it has the form's vectors")]
     #[inline(always)]
-    pub(crate) fn at(&mut self, index: usize, compress: &impl Fn(Step<'_>)) -> u64 {
+    pub(crate) fn at(&mut self, index: usize, compress: &impl Fn(Step<'_>) -> Location) -> u64 {
         let counter = (index / WORDS + 1) as u64;
         if self.seed.word(COUNTER) != counter {
             self.seed.set(COUNTER, counter);
-            self.refill(compress);
+            let mut half = Block::ZERO;
+            compress(step(&self.seed, &mut half));
+            compress(step(&half, &mut self.words));
         }
         self.words.word(index % WORDS)
     }
+}
 
-    fn refill(&mut self, compress: &impl Fn(Step<'_>)) {
-        let previous = &Block::ZERO;
-        let mut half = Block::ZERO;
-        compress(Step { previous, reference: &self.seed, target: &mut half, adds: false });
-        compress(Step { previous, reference: &half, target: &mut self.words, adds: false });
-    }
+/// Makes a block of one alone, with nothing behind it.
+fn step<'a>(reference: &'a Block, target: &'a mut Block) -> Step<'a> {
+    let next = Next::Known(Location::default(), None);
+    Step { previous: &Block::ZERO, reference, target, adds: false, next }
 }

@@ -4,7 +4,7 @@ use crate::addresses::Addresses;
 use crate::block::Block;
 use crate::fill::Fill;
 use crate::params::SLICES;
-use crate::window::Window;
+use crate::window::{Location, Parts, Window};
 use crate::{Variant, Version};
 
 /// Where a segment lies.
@@ -37,6 +37,35 @@ pub(crate) struct Step<'a> {
     pub(crate) target: &'a mut Block,
     /// Whether the result is added to what stands in the target.
     pub(crate) adds: bool,
+    /// Where what the step behind this one reads is found.
+    pub(crate) next: Next<'a>,
+}
+
+/// Where the reference of the step behind one is found.
+pub(crate) enum Next<'a> {
+    /// At a place that is known by now, perhaps with a block that can be fetched.
+    Known(Location, Option<&'a Block>),
+    /// Where the block's first word says, once so many blocks of the segment are done.
+    Chosen(&'a Window, Parts<'a>, usize),
+}
+
+impl Next<'_> {
+    /// Begins to fetch what the next step reads, while this one is still at work.
+    #[expect(clippy::inline_always, reason = "only inside it has the form's vectors")]
+    #[inline(always)]
+    pub(crate) fn fetch(&self, first_word: u64, fetch: impl Fn(&Block)) -> Location {
+        let (location, block) = match *self {
+            Self::Known(location, block) => (location, block),
+            Self::Chosen(window, parts, done) => {
+                let location = window.choose(first_word, done);
+                (location, parts.at(location))
+            }
+        };
+        if let Some(block) = block {
+            fetch(block);
+        }
+        location
+    }
 }
 
 impl<'a> Segment<'a> {
@@ -63,25 +92,33 @@ impl<'a> Segment<'a> {
     /// Makes every block of the segment with a form's compression function.
     #[expect(clippy::inline_always, reason = "only inside it has the form's vectors")]
     #[inline(always)]
-    pub(crate) fn fill_with(self, compress: impl Fn(Step<'_>)) {
+    pub(crate) fn fill_with(self, compress: impl Fn(Step<'_>) -> Location) {
         let window = Window::new(self.place, self.lanes, self.own.len());
         let Self { place, before, own, after, mut addresses, adds, .. } = self;
         let Some(end_of_lane) = window.end_of_lane(before, after) else { return };
 
         // The first two blocks of a lane come from the seed.
         let first = if place.pass == 0 && place.slice == 0 { 2 } else { 0 };
+        let bits = match &mut addresses {
+            Some(addresses) => addresses.at(first, &compress),
+            None => end_of_lane.0[0],
+        };
+        let mut location = window.choose(bits, first);
         for index in first..own.len() {
             let (done, rest) = own.split_at_mut(index);
             let Some(target) = rest.first_mut() else { return };
             let previous = done.last().unwrap_or(end_of_lane);
-            let pseudo_random = match &mut addresses {
-                Some(addresses) => addresses.at(index, &compress),
-                None => previous.0[0],
-            };
-            let reference = window.choose(pseudo_random, [before, done, after]);
+            let parts = Parts([before, &*done, after]);
             // Nothing else can be found: the tests go through windows of every shape.
-            let reference = reference.unwrap_or(previous);
-            compress(Step { previous, reference, target, adds });
+            let reference = parts.at(location).unwrap_or(previous);
+            let next = match &mut addresses {
+                Some(addresses) => {
+                    let location = window.choose(addresses.at(index + 1, &compress), index + 1);
+                    Next::Known(location, parts.at(location))
+                }
+                None => Next::Chosen(&window, parts, index + 1),
+            };
+            location = compress(Step { previous, reference, target, adds, next });
         }
     }
 }

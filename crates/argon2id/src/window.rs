@@ -1,5 +1,7 @@
 //! Which blocks a block may be made of (RFC 9106 §3.4.2).
 
+use std::hint::select_unpredictable;
+
 use crate::block::Block;
 use crate::params::SLICES;
 use crate::segment::Place;
@@ -11,6 +13,7 @@ pub(crate) struct Window {
     lane: usize,
     lanes: usize,
     segment_length: usize,
+    lane_length: usize,
     /// Blocks of one slice in all lanes.
     slice_length: usize,
     /// Where in a lane the window begins.
@@ -19,6 +22,7 @@ pub(crate) struct Window {
     complete: usize,
     /// Where in the memory the own slice, and in it the own segment, begin.
     slice_start: usize,
+    slice_end: usize,
     own_start: usize,
     is_first_slice: bool,
 }
@@ -37,10 +41,12 @@ impl Window {
             lane,
             lanes,
             segment_length,
+            lane_length: slices * segment_length,
             slice_length,
             start: start * segment_length,
             complete: complete * segment_length,
             slice_start,
+            slice_end: slice_start + slice_length,
             own_start: slice_start + lane * segment_length,
             is_first_slice: place.pass == 0 && slice == 0,
         }
@@ -59,23 +65,24 @@ impl Window {
     }
 
     /// The block that 64 bits choose: the upper half a lane, the lower half a place in it, near
-    /// ones more often. `parts` are the slices before, what is done of the own segment, and the
-    /// slices behind.
+    /// ones more often. `done` blocks of the own segment are made.
+    ///
+    /// The next block waits for this, so there is no branch that could not be foretold.
     #[expect(clippy::inline_always, reason = "the memory waits for this address")]
     #[expect(clippy::cast_possible_truncation, reason = "less than the area, a usize")]
     #[inline(always)]
-    pub(crate) fn choose<'a>(&self, bits: u64, parts: [&'a [Block]; 3]) -> Option<&'a Block> {
+    pub(crate) fn choose(&self, bits: u64, done: usize) -> Location {
         let lane = self.lane_of(bits);
-        let [_, done, _] = parts;
-        let own = if lane == self.lane { done.len() } else { 0 };
-        let previous = usize::from(lane == self.lane || done.is_empty());
+        let own = if lane == self.lane { done } else { 0 };
+        let previous = usize::from(lane == self.lane || done == 0);
         let area = self.complete.wrapping_add(own).wrapping_sub(previous);
 
         let (low, area) = (bits & 0xffff_ffff, area as u64);
         let squared = low.wrapping_mul(low) >> 32;
         let back = area.wrapping_mul(squared) >> 32;
-        let ahead = area.wrapping_sub(1).wrapping_sub(back) as usize;
-        self.find(lane, self.start.wrapping_add(ahead), parts)
+        let place = (self.start as u64).wrapping_add(area).wrapping_add(!back) as usize;
+        let around = place.wrapping_sub(self.lane_length);
+        self.locate(lane, select_unpredictable(place >= self.lane_length, around, place))
     }
 
     #[expect(clippy::inline_always, reason = "the memory waits for this address")]
@@ -87,22 +94,40 @@ impl Window {
         (bits >> 32) as usize % self.lanes
     }
 
-    /// The block at a place in a lane, counted on beyond the lane's end. No branch: it could
-    /// not be foretold.
     #[expect(clippy::inline_always, reason = "the memory waits for this address")]
     #[inline(always)]
-    fn find<'a>(&self, lane: usize, place: usize, parts: [&'a [Block]; 3]) -> Option<&'a Block> {
-        let length = self.segment_length;
-        let beyond = usize::from(place >= 4 * length);
-        let place = place.wrapping_sub(beyond.wrapping_mul(4 * length));
-        let slice = (1..4_usize).map(|slice| usize::from(place >= slice * length)).sum::<usize>();
-        let offset = place
-            .wrapping_add(lane.wrapping_mul(length))
-            .wrapping_add(slice.wrapping_mul(self.slice_length - length));
+    fn locate(&self, lane: usize, place: usize) -> Location {
+        let mut offset = place;
+        if self.lanes > 1 {
+            let length = self.segment_length;
+            let slices = [length, 2 * length, 3 * length].map(|start| usize::from(place >= start));
+            let others = (slices[0] + slices[1] + slices[2]).wrapping_mul(self.lanes - 1) + lane;
+            offset = place.wrapping_add(others.wrapping_mul(length));
+        }
+        let (is_own, is_after) = (offset >= self.slice_start, offset >= self.slice_end);
+        let start = select_unpredictable(is_own, self.own_start, 0);
+        let start = select_unpredictable(is_after, self.slice_end, start);
+        let part = usize::from(is_own) + usize::from(is_after);
+        Location { part, index: offset.wrapping_sub(start) }
+    }
+}
 
-        let slice_end = self.slice_start.wrapping_add(self.slice_length);
-        let part = usize::from(offset >= self.slice_start) + usize::from(offset >= slice_end);
-        let starts = [0, self.own_start, slice_end];
-        parts.get(part)?.get(offset.wrapping_sub(*starts.get(part)?))
+/// Where a block is: which of the parts that are read, and where in it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Location {
+    part: usize,
+    index: usize,
+}
+
+/// The memory a segment may read: the slices before its own, what is done of itself, and the
+/// slices behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a>(pub(crate) [&'a [Block]; 3]);
+
+impl<'a> Parts<'a> {
+    #[expect(clippy::inline_always, reason = "the memory waits for this address")]
+    #[inline(always)]
+    pub(crate) fn at(&self, location: Location) -> Option<&'a Block> {
+        self.0.get(location.part)?.get(location.index)
     }
 }

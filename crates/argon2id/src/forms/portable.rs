@@ -4,12 +4,13 @@ use std::array::from_fn;
 
 use crate::block::{Block, place};
 use crate::segment::{Segment, Step};
+use crate::window::Location;
 
 pub(super) fn fill(segment: Segment<'_>) {
     segment.fill_with(compress);
 }
 
-fn compress(Step { previous, reference, target, adds }: Step<'_>) {
+fn compress(Step { previous, reference, target, adds, next }: Step<'_>) -> Location {
     let mut mixed = *previous;
     mixed.xor(reference);
     let mut sum = mixed;
@@ -24,6 +25,7 @@ fn compress(Step { previous, reference, target, adds }: Step<'_>) {
     }
     sum.xor(&mixed);
     *target = sum;
+    next.fetch(target.0[0], |_| {})
 }
 
 /// Permutes the 16 words that `chosen` names, a row or a column.

@@ -37,7 +37,7 @@ impl Case {
         let mut dice = Dice(number);
         let lanes = if dice.one_in(2) { 1 } else { dice.between(2, 6) };
         // Segments longer than 128 blocks take more than one block of addresses.
-        let most = if dice.one_in(64) { 2048 } else { 24 * lanes };
+        let most = if dice.one_in(64) { 2048 } else { 16 * lanes };
         let memory = dice.between(8 * lanes, most);
         let params = Params::new(as_u32(memory), as_u32(dice.between(1, 4)), as_u32(lanes));
         Self {
