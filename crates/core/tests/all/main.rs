@@ -14,4 +14,5 @@ mod profiles;
 mod races;
 mod sessions;
 mod sign_in;
+mod social;
 mod sources;
