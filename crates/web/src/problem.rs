@@ -9,6 +9,7 @@ mod cfg;
 mod dialect;
 mod otp_session;
 mod shape;
+mod social;
 mod translate;
 mod users;
 
@@ -21,7 +22,10 @@ use serde::ser::{SerializeMap, Serializer};
 
 pub(crate) use dialect::{Dialect, Told};
 pub use shape::ProblemJson;
+pub(crate) use social::nothing_brought;
 pub(crate) use translate::{Explain, of_code, refresh_by_body, refresh_by_cookie};
+
+const OTHER_BROWSER: &str = "This link works in the browser that asked for it. Use the code there.";
 
 /// What a client is told when it does not get what it asked for.
 #[derive(Debug)]
@@ -87,6 +91,25 @@ pub enum Problem {
     InvalidLink,
     /// Another account has proven the address.
     AddressTaken,
+    /// No provider of that name.
+    UnsupportedProvider,
+    /// A provider vouched for nobody, in the contract's two sentences.
+    SocialRefused {
+        /// Which step failed.
+        detail: &'static str,
+        /// Why, without what the provider said.
+        error: &'static str,
+        /// Whole seconds until trying again makes sense, where it does.
+        retry_after: Option<u64>,
+    },
+    /// The address that a provider tells belongs to an account that the identity may not join.
+    SocialAddressTaken,
+    /// The identity is connected to another account.
+    IdentityTaken,
+    /// The account has as many identities as it may.
+    TooManyIdentities,
+    /// Without the connection nobody could sign in to the account.
+    LastWayIn,
     /// A code's link was asked for in another browser.
     OtherBrowser,
     /// A code that is wrong, expired, used or was never sent.
@@ -139,6 +162,9 @@ impl Problem {
             | Self::InvalidChallenge
             | Self::InvalidLink
             | Self::InvalidCode
+            | Self::UnsupportedProvider
+            | Self::SocialRefused { .. }
+            | Self::SocialAddressTaken
             | Self::NoRefreshToken => StatusCode::BAD_REQUEST,
             Self::NotAuthenticated
             | Self::BadAuthorizationHeader
@@ -156,7 +182,10 @@ impl Problem {
             | Self::OtherBrowser
             | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::AddressTaken => StatusCode::CONFLICT,
+            Self::AddressTaken
+            | Self::IdentityTaken
+            | Self::TooManyIdentities
+            | Self::LastWayIn => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::AlreadyEnrolled | Self::NotEnrolled | Self::NothingPending => {
@@ -204,7 +233,12 @@ impl Problem {
             Self::NotEnrolled => "not_enrolled",
             Self::NothingPending => "nothing_pending",
             Self::InvalidLink => "invalid_token",
-            Self::AddressTaken => "address_taken",
+            Self::AddressTaken | Self::SocialAddressTaken => "address_taken",
+            Self::UnsupportedProvider => "unsupported_provider",
+            Self::SocialRefused { .. } => "social_refused",
+            Self::IdentityTaken => "identity_taken",
+            Self::TooManyIdentities => "too_many_identities",
+            Self::LastWayIn => "last_way_in",
             Self::OtherBrowser => "other_browser",
             Self::InvalidCode => "invalid_code",
             Self::CodesThrottled { code, .. } => code,
@@ -259,9 +293,13 @@ impl Problem {
             Self::NothingPending => "Nothing waits to be confirmed. Begin again.",
             Self::InvalidLink => "Invalid token",
             Self::AddressTaken => "Another account has this address.",
-            Self::OtherBrowser => {
-                "This link works in the browser that asked for it. Use the code there."
-            }
+            Self::UnsupportedProvider => "Unsupported provider",
+            Self::SocialRefused { detail, .. } => detail,
+            Self::SocialAddressTaken => social::ADDRESS_TAKEN,
+            Self::IdentityTaken => "This identity is connected to another account.",
+            Self::TooManyIdentities => "Too many identities are connected. Remove one first.",
+            Self::LastWayIn => social::LAST_WAY_IN,
+            Self::OtherBrowser => OTHER_BROWSER,
             Self::InvalidCode => "Invalid or expired OTP",
             Self::CodesThrottled { .. } => "Too many requests",
             Self::NoRefreshToken => "No refresh token",
@@ -282,6 +320,7 @@ impl Problem {
             Self::Throttled { seconds }
             | Self::CodesThrottled { seconds, .. }
             | Self::Unavailable { seconds } => Some(*seconds),
+            Self::SocialRefused { retry_after, .. } => *retry_after,
             _ => None,
         }
     }

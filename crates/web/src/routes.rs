@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::api::{
     account, address, answer, avatar, jwks, login, logout, me, otp, password, profile,
-    reauthenticate, refresh, register, second_factor, sessions, sources, verify_email,
+    reauthenticate, refresh, register, second_factor, sessions, social, sources, verify_email,
 };
 use crate::app::App;
 use crate::doors::{accounts, cfg, otp_session, users};
@@ -80,6 +80,12 @@ fn everything(map: Map) -> Map {
         .api("/api/auth/phone/change",        "Change Phone",        POST,   post(address::change_phone))
         .api("/api/auth/phone/confirm",       "Confirm Phone",       POST,   post(address::confirm_phone))
         .api("/api/auth/address/undo",        "Undo Address Change", POST,   post(address::undo))
+        .api("/api/auth/social",              "Connections",         GET,    get(social::list))
+        .api("/api/auth/social/{name}",       "Social Login",        POST,   post(social::sign_in))
+        .also("/api/auth/social/{name}",                             DELETE, delete(social::disconnect))
+        .api("/api/auth/social/{name}/link",  "Connect",             POST,   post(social::link))
+        .way("/api/auth/social/{name}/start",                                get(pages::social::start))
+        .way("/api/auth/social/{name}/callback",                             get(pages::social::callback))
         .nothing_else_below("/api/auth")
         .api("/api/profile",                  "Profile",             CHANGE, get(profile::show).put(profile::change).patch(profile::change))
         .api("/api/profile/avatar",           "Avatar",              SET,    post(avatar::upload).delete(avatar::remove))
@@ -200,6 +206,20 @@ impl Map {
         self.both(path, kind, methods.options(describe).fallback(wrong_method))
     }
 
+    /// A further method of such a path, with an `Allow` of its own: what the path names (a
+    /// provider, a connection) takes one of them.
+    fn also(mut self, path: &'static str, allow: &'static str, methods: MethodRouter<App>) -> Self {
+        self.listed.push((path, allow));
+        let kind = self.kind(Some(allow));
+        self.both(path, kind, methods)
+    }
+
+    /// A page below the API that browsers only pass through.
+    fn way(mut self, path: &'static str, methods: MethodRouter<App>) -> Self {
+        self.listed.push((path, "GET"));
+        self.both(path, Kind::Page, methods.fallback(wrong_method))
+    }
+
     /// From here on, routes of a door.
     fn door(self, dialect: Dialect) -> Self {
         Self { dialect, ..self }
@@ -317,7 +337,7 @@ pub async fn not_found() -> ProblemJson {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -381,11 +401,13 @@ mod tests {
     #[test]
     fn the_openapi_document_lists_every_route_and_nothing_else() {
         let map = everything(Map::default());
-        let lower = |allow| methods(allow).iter().map(|method| method.to_lowercase()).collect();
-        let served: BTreeSet<(String, BTreeSet<String>)> =
-            map.listed.iter().map(|(path, allow)| ((*path).to_owned(), lower(allow))).collect();
+        let lower = |allow| methods(allow).into_iter().map(|method| method.to_lowercase());
+        let mut served: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (path, allow) in &map.listed {
+            served.entry((*path).to_owned()).or_default().extend(lower(allow));
+        }
         let document = crate::openapi();
-        let described: BTreeSet<_> = document["paths"]
+        let described: BTreeMap<_, _> = document["paths"]
             .as_object()
             .unwrap()
             .iter()

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
+use ironlatch_core::accounts::Email;
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::Account;
 use ironlatch_core::sign_in::{SignedIn, SignedUp};
@@ -53,11 +54,19 @@ pub(crate) fn add_token_cookie(
 }
 
 /// The address, or something of its form: existing clients expect one where there may be none.
+/// It is made up for each answer, never stored, and nobody gets mail there (RFC 2606 §2).
 pub(crate) fn shown_email(account: &Account) -> Cow<'_, str> {
-    match &account.email {
-        Some(email) => email.as_str().into(),
-        None => format!("{}@users.noreply.invalid", account.number).into(),
+    if let Some(email) = &account.email {
+        return email.as_str().into();
     }
+    let nowhere = |name: &dyn std::fmt::Display| format!("{name}@users.noreply.invalid");
+    let of_provider = account.identities.first().and_then(|identity| {
+        let name = format!("{}_{}", identity.provider, identity.subject);
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let shown = nowhere(&name);
+        (name.bytes().all(is_plain) && Email::parse(&shown).is_ok()).then_some(shown)
+    });
+    of_provider.unwrap_or_else(|| nowhere(&account.number)).into()
 }
 
 /// Lets the browser keep what tells it from strangers at its next sign-in.

@@ -11,10 +11,16 @@ use crate::request::caller::Bearer;
 struct Me<'a> {
     #[serde(flatten)]
     user: User<'a>,
-    providers: [&'static str; 0],
+    providers: Vec<&'a str>,
 }
 
-/// Shows the account. No social identity can be linked yet, so the list of providers is empty.
+/// Shows the account, with the providers of its identities in the order they were connected.
 pub(crate) async fn show(Bearer(present): Bearer) -> Response {
-    answer::json(StatusCode::OK, &Me { user: User::of(&present.account), providers: [] })
+    let mut providers: Vec<&str> = Vec::new();
+    for identity in &present.account.identities {
+        if !providers.contains(&identity.provider.as_str()) {
+            providers.push(&identity.provider);
+        }
+    }
+    answer::json(StatusCode::OK, &Me { user: User::of(&present.account), providers })
 }

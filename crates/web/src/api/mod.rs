@@ -16,6 +16,7 @@ pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod second_factor;
 pub(crate) mod sessions;
+pub(crate) mod social;
 pub(crate) mod sources;
 pub(crate) mod user_object;
 pub(crate) mod verify_email;

@@ -1,6 +1,6 @@
 //! `GET /api/auth/verify-email`: the contract's way to prove an address; and the mail again.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -14,6 +14,7 @@ use crate::problem::{Explain, Problem};
 use crate::request::accept::names_json;
 use crate::request::caller::Caller;
 use crate::request::fields::Fields;
+use crate::request::query::query_value;
 
 #[derive(Serialize)]
 struct Message {
@@ -74,10 +75,5 @@ pub(crate) fn to_the_page(uri: &Uri, folders: usize) -> Response {
 
 /// The one `token` of a query.
 pub(crate) fn token_in(uri: &Uri) -> Option<String> {
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
-    let mut tokens = pairs.into_iter().filter(|(name, _)| name == "token");
-    match (tokens.next(), tokens.next()) {
-        (Some((_, token)), None) => Some(token),
-        _ => None,
-    }
+    query_value(uri, "token")
 }

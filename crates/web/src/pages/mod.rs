@@ -3,12 +3,15 @@
 //!
 //! Opening a link does nothing for anybody: it puts the link's token into a short-lived cookie,
 //! so that it leaves the address bar, and shows a page. Only a person's click, a POST, acts, and
-//! only the link of a sign-in code opens a session, in the browser that asked for it.
+//! only the link of a sign-in code opens a session, in the browser that asked for it; and the way
+//! back from a provider ([`social`]), in the browser that left.
 
 pub(crate) mod address;
+mod outcome;
 pub(crate) mod reference;
 pub(crate) mod reset;
 pub(crate) mod sign_in;
+pub(crate) mod social;
 pub(crate) mod verify;
 
 use std::borrow::Cow;
@@ -40,6 +43,16 @@ type PageResult = Result<Response, Problem>;
 #[template(path = "notice.html")]
 struct Notice<'a> {
     product: &'a str,
+    title: &'a str,
+    sentence: &'a str,
+}
+
+/// The same on a path below the pages.
+#[derive(Template)]
+#[template(path = "notice_below.html")]
+struct NoticeBelow<'a> {
+    product: &'a str,
+    up: String,
     title: &'a str,
     sentence: &'a str,
 }
@@ -104,6 +117,21 @@ fn notice(app: &App, status: StatusCode, title: &str, sentence: &str) -> PageRes
     page(status, &Notice { product: product(app), title, sentence })
 }
 
+/// A title and a sentence on `/api/auth/social/{name}/…`.
+fn notice_below(
+    app: &App,
+    uri: &Uri,
+    status: StatusCode,
+    [title, sentence]: [&str; 2],
+) -> PageResult {
+    page(status, &NoticeBelow { product: product(app), up: up_from(uri), title, sentence })
+}
+
+/// From such a path to where the pages are; relative, so that it holds under any prefix.
+fn up_from(uri: &Uri) -> String {
+    "../".repeat(4 + usize::from(uri.path().ends_with('/')))
+}
+
 /// How an act ended well; the link's cookie goes.
 fn done(app: &App, link: Cookie, title: &str, sentence: &str) -> PageResult {
     let mut response = notice(app, StatusCode::OK, title, sentence)?;
@@ -157,6 +185,16 @@ fn received(
 /// A page, or its problem as one.
 fn shown(app: &App, outcome: PageResult) -> Response {
     outcome.unwrap_or_else(|problem| self::problem(app, &problem))
+}
+
+/// The same on a path below the pages.
+fn shown_below(app: &App, uri: &Uri, outcome: PageResult) -> Response {
+    outcome
+        .or_else(|problem| {
+            let told = sentence(&problem);
+            notice_below(app, uri, problem.status(), ["That did not work", told.as_ref()])
+        })
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 /// A page is 400 when it says what was wrong.

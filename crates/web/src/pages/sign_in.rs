@@ -1,18 +1,21 @@
-//! `/sign-in`: the link in a code's mail. It signs in the browser that asked for the code, by a
-//! person's click, and asks for the second factor where the account has one.
+//! `/sign-in`: the link in a code's mail, which signs in the browser that asked for the code, by a
+//! person's click; the choice of a provider for whoever comes without a link; how the way back
+//! from a provider ended; and the second factor where the account has one.
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use ironlatch_core::client::Client;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sign_in::{
     LinkStep, LinkView, SecondFactor, SecondFactorAttempt, SecondFactorError, SignInError,
     SignedIn, Step,
 };
+use ironlatch_core::social::Offer;
 
+use super::outcome::{Outcome, SIGNED_IN};
 use super::{
     Arrival, OTHER_LINK, PageResult, arrive, done, is_about, masked, notice, page, product,
     received, shown, status_with,
@@ -24,6 +27,8 @@ use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
+use crate::request::next::Next;
+use crate::request::query::query_value;
 
 /// The browser that asked: one button.
 #[derive(Template)]
@@ -35,13 +40,35 @@ struct Ready<'a> {
     problem: Option<String>,
 }
 
+/// Whoever comes without a link: a button for each provider.
+#[derive(Template)]
+#[template(path = "sign_in_choose.html")]
+struct Choose<'a> {
+    product: &'a str,
+    offers: Vec<Offer>,
+    query: String,
+    problem: Option<String>,
+}
+
 /// The second step.
 #[derive(Template)]
 #[template(path = "sign_in_second.html")]
 struct SecondStep<'a> {
     product: &'a str,
     challenge: &'a str,
+    next: Option<&'a str>,
+    /// Whether a cookie holds the challenge, so that the page comes again until it is answered.
+    is_kept: bool,
     problem: Option<String>,
+}
+
+/// On to where the front end wanted people to go: a redirect that answers a form may not leave
+/// for another origin under `form-action 'self'` (CSP 3 §6.4.2).
+#[derive(Template)]
+#[template(path = "sign_in_continue.html")]
+struct Continue<'a> {
+    product: &'a str,
+    next: &'a str,
 }
 
 const DEAD: &str = "It was used already, or it is older than five minutes. Ask for a new code \
@@ -49,15 +76,83 @@ const DEAD: &str = "It was used already, or it is older than five minutes. Ask f
 const ELSEWHERE: &str = "It signs in the browser that asked for it, and this is another one. Open \
                          the link there, or type the code from the same mail there. If you did \
                          not ask to sign in, you need not do anything.";
-const WELCOME: &str = "You can close this page and go on where you were.";
+const OVER: &str = "It took too long, or it was finished already. Please sign in again.";
+const BAD_NEXT: &str = "The address has a \"next\" that leads neither to this server nor to one \
+                        of its front ends. Please go back to where you came from.";
 
-/// Shows whom the link signs in. Consumes nothing, however often and by whomever it is opened.
+/// Shows what there is to do. Consumes nothing, however often and by whomever it is opened.
 pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    match arrive(&app, &uri, &headers, Cookie::SignInLink, "sign-in") {
-        Arrival::Redirect(response) => response,
-        Arrival::Here(Some(token)) => shown(&app, question(&app, &headers, &token, None).await),
-        Arrival::Here(None) => shown(&app, dead(&app)),
+    if uri.query().is_some() && !names_a_link(&uri) {
+        return shown(&app, without_link(&app, &uri, &headers));
     }
+    let second_step = app.cookies().read(&headers, Cookie::SecondStep);
+    match arrive(&app, &uri, &headers, Cookie::SignInLink, "sign-in") {
+        Arrival::Redirect(mut response) => {
+            if uri.query().is_some() && second_step.is_some() {
+                // The newer way in counts.
+                response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SecondStep));
+            }
+            response
+        }
+        Arrival::Here(Some(token)) if second_step.is_none() => {
+            shown(&app, question(&app, &headers, &token, None).await)
+        }
+        Arrival::Here(_) => shown(&app, without_link(&app, &uri, &headers)),
+    }
+}
+
+/// Whether an address is that of a mailed link, readable or not.
+fn names_a_link(uri: &Uri) -> bool {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    pairs.any(|pair| pair.split('=').next() == Some("token"))
+}
+
+/// The page for whoever has no link.
+fn without_link(app: &App, uri: &Uri, headers: &HeaderMap) -> PageResult {
+    if uri.path().ends_with('/') {
+        return Ok(without_slash(uri));
+    }
+    let next = query_value(uri, "next").filter(|next| !next.is_empty());
+    let next = match next.map(|next| Next::parse(&next, app.origins())) {
+        Some(None) => return notice(app, StatusCode::BAD_REQUEST, "That did not work", BAD_NEXT),
+        Some(next) => next,
+        None => None,
+    };
+    if let Some(challenge) = app.cookies().read(headers, Cookie::SecondStep) {
+        let next = next.as_ref().map(Next::as_str);
+        return second_step_page(&SecondStep { next, is_kept: true, ..asked(app, challenge) });
+    }
+    let word = app.cookies().read(headers, Cookie::Outcome);
+    let Some(outcome) = word.and_then(Outcome::of_word) else {
+        return choose(app, StatusCode::OK, next.as_ref(), None);
+    };
+    let mut response = if outcome.asks_again() {
+        let sentence = outcome.sentence().to_owned();
+        choose(app, outcome.status(), next.as_ref(), Some(sentence))?
+    } else {
+        notice(app, outcome.status(), outcome.title(), outcome.sentence())?
+    };
+    response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::Outcome));
+    Ok(response)
+}
+
+/// The same page where its relative links hold.
+fn without_slash(uri: &Uri) -> Response {
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = HeaderValue::try_from(format!("../sign-in{query}"));
+    let fallback = HeaderValue::from_static("../sign-in");
+    (StatusCode::SEE_OTHER, [(LOCATION, location.unwrap_or(fallback))]).into_response()
+}
+
+fn choose(
+    app: &App,
+    status: StatusCode,
+    next: Option<&Next>,
+    problem: Option<String>,
+) -> PageResult {
+    let query = next.map(|next| format!("?next={}", next.encoded())).unwrap_or_default();
+    let offers = app.auth().social().offers();
+    page(status, &Choose { product: product(app), offers, query, problem })
 }
 
 /// Does what the person clicked.
@@ -75,8 +170,14 @@ pub(crate) async fn submit(
 }
 
 async fn act(app: &App, client: Client, headers: &HeaderMap, mut fields: Fields) -> PageResult {
-    if fields.text("act").as_deref() == Some("second-step") {
-        return second_step(app, client, headers, fields).await;
+    match fields.text("act").as_deref() {
+        Some("second-step") => return second_step(app, client, headers, fields).await,
+        Some("start-over") => {
+            let mut response = choose(app, StatusCode::OK, None, None)?;
+            response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SecondStep));
+            return Ok(response);
+        }
+        _ => {}
     }
     let Some(token) = app.cookies().read(headers, Cookie::SignInLink) else { return dead(app) };
     if !is_about(app, &mut fields, token) {
@@ -86,11 +187,15 @@ async fn act(app: &App, client: Client, headers: &HeaderMap, mut fields: Fields)
     let arrival = arrival(app, headers, Caller(client));
     match app.auth().sign_in().with_link(token, browser.as_ref(), arrival).await {
         Ok(LinkStep::OtherBrowser) => elsewhere(app),
-        Ok(LinkStep::Step(Step::SignedIn(signed_in))) => signed_in_page(app, &signed_in),
+        Ok(LinkStep::Step(Step::SignedIn(signed_in))) => {
+            let mut response = done(app, Cookie::SignInLink, SIGNED_IN[0], SIGNED_IN[1])?;
+            signed_in_cookies(app, &mut response, &signed_in)?;
+            Ok(response)
+        }
         Ok(LinkStep::Step(Step::SecondFactor(challenge))) => {
-            let mut asked = second_step_page(app, challenge.token.reveal(), None)?;
-            asked.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SignInLink));
-            Ok(asked)
+            let mut response = second_step_page(&asked(app, challenge.token.reveal()))?;
+            response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SignInLink));
+            Ok(response)
         }
         Err(SignInError::WrongCredentials) => dead(app),
         Err(error) => Err(error.explain(app.now())),
@@ -123,9 +228,20 @@ async fn second_step(
     headers: &HeaderMap,
     mut fields: Fields,
 ) -> PageResult {
+    let next = fields.optional_text("next").and_then(|next| Next::parse(&next, app.origins()));
     let challenge = fields.secret("challenge");
     let code = fields.secret("code");
-    let Some((challenge, code)) = challenge.zip(code) else { return dead(app) };
+    let Some(challenge) = challenge else { return over(app) };
+    let is_kept = app.cookies().read(headers, Cookie::SecondStep).is_some();
+    let again = |problem: &str| {
+        second_step_page(&SecondStep {
+            next: next.as_ref().map(Next::as_str),
+            is_kept,
+            problem: Some(problem.to_owned()),
+            ..asked(app, challenge.reveal())
+        })
+    };
+    let Some(code) = code else { return again("Type a code.") };
     let attempt = SecondFactorAttempt {
         challenge: challenge.clone(),
         method: method_of(&code),
@@ -133,12 +249,21 @@ async fn second_step(
         arrival: arrival(app, headers, Caller(client)),
     };
     match app.auth().sign_in().second_factor(attempt).await {
-        Ok(signed_in) => signed_in_page(app, &signed_in),
-        Err(SecondFactorError::WrongCode) => {
-            let problem = "This code is not right. Try the one that your app shows now.";
-            second_step_page(app, challenge.reveal(), Some(problem.to_owned()))
+        Ok(signed_in) => {
+            let mut response = match &next {
+                Some(next) => {
+                    let next = next.as_str();
+                    page(StatusCode::OK, &Continue { product: product(app), next })?
+                }
+                None => notice(app, StatusCode::OK, SIGNED_IN[0], SIGNED_IN[1])?,
+            };
+            signed_in_cookies(app, &mut response, &signed_in)?;
+            Ok(response)
         }
-        Err(SecondFactorError::InvalidChallenge) => dead(app),
+        Err(SecondFactorError::WrongCode) => {
+            again("This code is not right. Try the one that your app shows now.")
+        }
+        Err(SecondFactorError::InvalidChallenge) => over(app),
         Err(error) => Err(error.explain(app.now())),
     }
 }
@@ -150,24 +275,44 @@ fn method_of(code: &Token) -> SecondFactor {
     if is_of_app { SecondFactor::Totp } else { SecondFactor::RecoveryCode }
 }
 
-fn second_step_page(app: &App, challenge: &str, problem: Option<String>) -> PageResult {
-    let asked = SecondStep { product: product(app), challenge, problem };
-    page(status_with(asked.problem.as_ref()), &asked)
+/// A first look at the second step.
+fn asked<'a>(app: &'a App, challenge: &'a str) -> SecondStep<'a> {
+    SecondStep { product: product(app), challenge, next: None, is_kept: false, problem: None }
 }
 
-/// The session's refresh token goes into its cookie, from which front ends go on.
-fn signed_in_page(app: &App, signed_in: &SignedIn) -> PageResult {
-    let mut response = done(app, Cookie::SignInLink, "You are signed in", WELCOME)?;
-    answer::add_refresh(&mut response, app, signed_in)?;
-    answer::add_device(&mut response, app, signed_in)?;
-    response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::CodeFlow));
-    Ok(response)
+fn second_step_page(asked: &SecondStep<'_>) -> PageResult {
+    page(status_with(asked.problem.as_ref()), asked)
+}
+
+/// The session's refresh token goes into its cookie, from which front ends go on; what the way in
+/// has used goes.
+fn signed_in_cookies(
+    app: &App,
+    response: &mut Response,
+    signed_in: &SignedIn,
+) -> Result<(), Problem> {
+    answer::add_refresh(response, app, signed_in)?;
+    answer::add_device(response, app, signed_in)?;
+    for used in [Cookie::CodeFlow, Cookie::SecondStep] {
+        response.headers_mut().append(SET_COOKIE, app.cookies().clear(used));
+    }
+    Ok(())
 }
 
 fn elsewhere(app: &App) -> PageResult {
     notice(app, StatusCode::FORBIDDEN, "This link belongs to another browser", ELSEWHERE)
 }
 
+/// The link's cookie goes, so that the page can be opened without it.
 fn dead(app: &App) -> PageResult {
-    notice(app, StatusCode::BAD_REQUEST, "This link does not work", DEAD)
+    let mut response = notice(app, StatusCode::BAD_REQUEST, "This link does not work", DEAD)?;
+    response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SignInLink));
+    Ok(response)
+}
+
+/// The challenge's cookie goes likewise.
+fn over(app: &App) -> PageResult {
+    let mut response = notice(app, StatusCode::BAD_REQUEST, "Please sign in again", OVER)?;
+    response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SecondStep));
+    Ok(response)
 }

@@ -42,6 +42,12 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::TooLarge
         | Problem::NoPicture
         | Problem::InvalidLink
+        | Problem::UnsupportedProvider
+        | Problem::SocialRefused { .. }
+        | Problem::SocialAddressTaken
+        | Problem::IdentityTaken
+        | Problem::TooManyIdentities
+        | Problem::LastWayIn
         | Problem::OtherBrowser
         | Problem::InvalidCode
         | Problem::CodesThrottled { .. }

@@ -25,6 +25,8 @@ impl Problem {
                 | Self::InvalidLink
                 | Self::NoRefreshToken
                 | Self::NoActiveAccount
+                | Self::UnsupportedProvider
+                | Self::SocialAddressTaken
         )
     }
 
@@ -34,6 +36,9 @@ impl Problem {
         match self {
             Self::Fields(errors) => json!(errors),
             Self::NoPicture => json!({ "error": sentence }),
+            Self::SocialRefused { detail, error, .. } => {
+                json!({ "detail": detail, "error": error })
+            }
             Self::InvalidCode => json!({ "success": false, "error": sentence }),
             Self::CodesThrottled { seconds, code } => json!({
                 "success": false,

@@ -32,7 +32,7 @@ fn busy(retry_after: Duration) -> Problem {
 }
 
 /// Rounded up: whoever comes back after that long must not be early.
-fn whole_seconds(span: Duration) -> u64 {
+pub(super) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
 }
 

@@ -47,6 +47,12 @@ pub(super) fn shape(problem: &Problem) -> Shape {
         | Problem::Unreadable(_)
         | Problem::TooLarge
         | Problem::NoPicture
+        | Problem::UnsupportedProvider
+        | Problem::SocialRefused { .. }
+        | Problem::SocialAddressTaken
+        | Problem::IdentityTaken
+        | Problem::TooManyIdentities
+        | Problem::LastWayIn
         | Problem::OtherBrowser
         | Problem::InvalidCode
         | Problem::CodesThrottled { .. }

@@ -44,6 +44,13 @@ pub(crate) enum Cookie {
     SignInLink,
     /// Marks the browser in which somebody asked for a code: its link works there alone.
     CodeFlow,
+    /// The way to a provider, sealed: the way back works in the browser that left. `Lax`, since
+    /// the provider's site leads there.
+    SocialFlow,
+    /// The challenge of a second step that the sign-in page asks for.
+    SecondStep,
+    /// How the way back from a provider ended, for the page that tells it once.
+    Outcome,
 }
 
 /// The names, which depend on whether the public URL is `https`: browsers take the prefix
@@ -84,6 +91,12 @@ impl CookieNames {
             (Cookie::SignInLink, false) => "ironlatch_link_sign_in",
             (Cookie::CodeFlow, true) => "__Host-ironlatch_code_flow",
             (Cookie::CodeFlow, false) => "ironlatch_code_flow",
+            (Cookie::SocialFlow, true) => "__Host-ironlatch_social_flow",
+            (Cookie::SocialFlow, false) => "ironlatch_social_flow",
+            (Cookie::SecondStep, true) => "__Host-ironlatch_second_step",
+            (Cookie::SecondStep, false) => "ironlatch_second_step",
+            (Cookie::Outcome, true) => "__Host-ironlatch_outcome",
+            (Cookie::Outcome, false) => "ironlatch_outcome",
         }
     }
 
@@ -185,6 +198,16 @@ impl CookieNames {
             (Cookie::SignInLink, false) => "ironlatch_link_sign_in=; Max-Age=0; Path=/",
             (Cookie::CodeFlow, true) => "__Host-ironlatch_code_flow=; Max-Age=0; Path=/; Secure",
             (Cookie::CodeFlow, false) => "ironlatch_code_flow=; Max-Age=0; Path=/",
+            (Cookie::SocialFlow, true) => {
+                "__Host-ironlatch_social_flow=; Max-Age=0; Path=/; Secure"
+            }
+            (Cookie::SocialFlow, false) => "ironlatch_social_flow=; Max-Age=0; Path=/",
+            (Cookie::SecondStep, true) => {
+                "__Host-ironlatch_second_step=; Max-Age=0; Path=/; Secure"
+            }
+            (Cookie::SecondStep, false) => "ironlatch_second_step=; Max-Age=0; Path=/",
+            (Cookie::Outcome, true) => "__Host-ironlatch_outcome=; Max-Age=0; Path=/; Secure",
+            (Cookie::Outcome, false) => "ironlatch_outcome=; Max-Age=0; Path=/",
         })
     }
 }

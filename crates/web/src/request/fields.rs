@@ -134,6 +134,19 @@ impl Fields {
         Some(None)
     }
 
+    /// A secret that may be missing or blank, which says nothing.
+    pub(crate) fn secret_or_blank(&mut self, name: &'static str) -> Option<Token> {
+        if !self.has(name) {
+            self.asked.push(name);
+            return None;
+        }
+        let secret = Token::new(self.raw(name)?.trim().to_owned());
+        if secret.reveal().contains('\0') {
+            return self.refuse(name, "Null characters are not allowed.");
+        }
+        (!secret.reveal().is_empty()).then_some(secret)
+    }
+
     /// One line of text that may be missing, and may be blank.
     pub(crate) fn line_or_none(&mut self, name: &'static str, longest: usize) -> Option<String> {
         if !self.has(name) {

@@ -9,6 +9,7 @@ pub(crate) mod cookies;
 pub(crate) mod fields;
 pub(crate) mod file;
 pub(crate) mod json;
+pub(crate) mod next;
 pub(crate) mod origin;
 pub(crate) mod query;
 pub(crate) mod source;

@@ -1,6 +1,7 @@
 //! The values of a query, read like those of a body.
 
 use axum::extract::{FromRequestParts, Query};
+use http::Uri;
 use http::request::Parts;
 
 use super::fields::Fields;
@@ -22,6 +23,16 @@ impl<S: Send + Sync> FromRequestParts<S> for QueryFields {
         }
         let members = pairs.into_iter().map(|(name, value)| (name, Entry::Text(value)));
         Ok(Self(Fields::new(members.collect())))
+    }
+}
+
+/// The one value of a name in a query; none where it comes twice, or the query is malformed.
+pub(crate) fn query_value(uri: &Uri, name: &str) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let mut values = pairs.into_iter().filter(|(key, _)| key == name);
+    match (values.next(), values.next()) {
+        (Some((_, value)), None) => Some(value),
+        _ => None,
     }
 }
 

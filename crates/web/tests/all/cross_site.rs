@@ -18,7 +18,7 @@ async fn each_listing_server(test: impl AsyncFn(TestServer)) {
 }
 
 /// Every write of the API and the pages.
-const WRITES: [(&str, &str); 12] = [
+const WRITES: [(&str, &str); 16] = [
     ("POST", "/api/auth/register"),
     ("POST", "/api/auth/verify-email/resend"),
     ("POST", "/api/auth/login"),
@@ -31,6 +31,10 @@ const WRITES: [(&str, &str); 12] = [
     ("DELETE", "/api/auth/account"),
     ("POST", "/verify-email"),
     ("POST", "/reset-password"),
+    ("POST", "/sign-in"),
+    ("POST", "/api/auth/social/google"),
+    ("POST", "/api/auth/social/google/link"),
+    ("DELETE", "/api/auth/social/018f4e5c-7a10-7000-8000-000000000000"),
 ];
 
 #[tokio::test]

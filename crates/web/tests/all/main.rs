@@ -11,6 +11,7 @@ mod pages;
 mod profile;
 mod second_factor;
 mod slow_bodies;
+mod social;
 mod sources;
 
 use ironlatch_testkit::{TestServer, each_auth};
