@@ -28,7 +28,10 @@ const REFRESH_COOKIE: &str = "the contract's text and diagrams put the refresh t
                               HttpOnly cookie, which its code never set (auth-api, section 1); \
                               the known-device cookie keeps strangers from locking owners out";
 
-pub(super) const DIFFERENCES: [Difference; 16] = [
+const GENERAL: &str = "what the provider said stays in the log (auth-api, section 6, row 6)";
+const DEVICE: &str = "the known-device cookie keeps strangers from locking owners out";
+
+pub(super) const DIFFERENCES: [Difference; 22] = [
     differs(
         "register ok",
         "cookies",
@@ -84,6 +87,32 @@ pub(super) const DIFFERENCES: [Difference; 16] = [
         "status body www-authenticate",
         r#"400 {"username":["This field is required."]"#,
         "a bad bearer token is ignored on every public endpoint (contracts, README)",
+    ),
+    differs(
+        "social code exchange fails",
+        "body",
+        r#"400 {"detail":"Code exchange failed","error":"The provider did not accept the code."}"#,
+        GENERAL,
+    ),
+    differs(
+        "social fetch fails",
+        "body",
+        r#"{"detail":"Failed to fetch user from provider","error":"The provider did not say who this is."}"#,
+        GENERAL,
+    ),
+    differs("social github new", "cookies", "__Host-ironlatch_device=<secret>", DEVICE),
+    differs("social github again", "cookies", "__Host-ironlatch_device=<secret>", DEVICE),
+    differs(
+        "social github no email",
+        "body cookies",
+        r#""email":"github_43@users.noreply.invalid","email_verified":false}"#,
+        "no address at a domain of somebody's is made up (auth-api, section 6, row 3)",
+    ),
+    differs(
+        "social list body",
+        "status body allow content-type vary",
+        r#"400 {"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}"#,
+        HEADERS_OF_A_FAULT,
     ),
     differs(
         "refresh cookie",

@@ -7,6 +7,7 @@ mod differences;
 mod observed;
 mod otp_session_door;
 mod requests;
+mod social;
 mod users_door;
 
 use differences::{DIFFERENCES, Difference};
@@ -15,6 +16,7 @@ use requests::Replay;
 pub(super) use requests::claims;
 
 use super::house::each_house;
+use social::Providers;
 
 /// Compares one exchange; what differs must be what the table says, neither more nor less.
 fn compare(
@@ -57,15 +59,19 @@ fn compare(
     wrong
 }
 
-#[tokio::test]
+/// On several threads: the providers answer while the test waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_observed_exchange_is_answered_as_the_original_did() {
     let sign_in = observed::read(include_str!("auth-api.txt"));
     let refresh = observed::read(include_str!("refresh.txt"));
-    assert_eq!((sign_in.len(), refresh.len()), (42, 16));
-    each_house(&[], |house| {
+    assert_eq!((sign_in.len(), refresh.len()), (52, 16));
+    let providers = Providers::start().await;
+    let configuration = providers.configuration();
+    let environment = [("IRONLATCH_CONFIG", configuration.as_str())];
+    each_house(&environment, |house| {
         let engine = house.engine();
         let mut wrong = Vec::new();
-        let mut replay = Replay::new(house);
+        let mut replay = Replay::new(house).beside(&providers);
         for expected in &sign_in {
             let answer = replay.auth_api(&expected.name);
             wrong.extend(compare(

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::house::{House, PASSWORD, Person, soon};
 use super::super::http::{Answer, Call};
+use super::social::Providers;
 
 const EMAIL: &str = "New@Example.com";
 
@@ -16,6 +17,7 @@ pub(super) struct Replay<'a> {
     ada: Option<Person>,
     eve: Option<Person>,
     paths: Paths,
+    providers: Option<&'a Providers>,
 }
 
 /// Where the exchanges of `refresh.txt` are asked for.
@@ -43,7 +45,13 @@ impl<'a> Replay<'a> {
     pub(super) fn new(house: &'a mut House) -> Self {
         let empty = String::new;
         let (access, refresh, cookie) = (empty(), empty(), empty());
-        Self { house, access, refresh, cookie, ada: None, eve: None, paths: API }
+        let (ada, eve, providers) = (None, None, None);
+        Self { house, access, refresh, cookie, ada, eve, paths: API, providers }
+    }
+
+    /// With providers to sign in with.
+    pub(super) fn beside(self, providers: &'a Providers) -> Self {
+        Self { providers: Some(providers), ..self }
     }
 
     /// The exchanges of `refresh.txt` alone, at other paths.
@@ -71,6 +79,10 @@ impl<'a> Replay<'a> {
     /// An exchange of `auth-api.txt`, by its name.
     pub(super) fn auth_api(&mut self, name: &str) -> Answer {
         let call = match name.split(' ').next().unwrap() {
+            "social" => {
+                let answer = self.providers.unwrap().answer(self.house, name);
+                return self.with_tokens(name, answer);
+            }
             "register" => Self::register(name),
             "verify" => self.verify(name),
             "me" => self.me(name),
@@ -79,7 +91,12 @@ impl<'a> Replay<'a> {
             _ => Self::rest(name),
         };
         let answer = self.house.call(call);
-        if name == "login ok" {
+        self.with_tokens(name, answer)
+    }
+
+    /// Keeps what the exchanges after this one need.
+    fn with_tokens(&mut self, name: &str, answer: Answer) -> Answer {
+        if ["login ok", "social github new"].contains(&name) {
             (self.access, self.refresh) = (answer.field("access"), answer.field("refresh"));
         }
         if let Some(cookie) = answer.cookie("refresh_token").filter(|it| it.len() > 30) {
@@ -148,24 +165,21 @@ impl<'a> Replay<'a> {
             "me two parts" => call.header("Authorization", "Bearer a b"),
             "me refresh as access" => call.bearer(&self.refresh),
             "me basic" => call.header("Authorization", "Basic bmV3OnBhc3M="),
-            "me ok" => call.bearer(&self.access),
+            "me ok" | "me social" => call.bearer(&self.access),
             _ => unreachable!("{name}"),
         }
     }
 
-    fn cookie_calls(&mut self, name: &str) -> Call {
+    fn cookie_calls(&self, name: &str) -> Call {
         let call = Call::post("/api/auth/token/refresh/");
         match name {
             "refresh none" => call,
             "refresh body only" => call.json(json!({ "refresh": self.refresh })),
             "refresh garbage" => call.cookie("refresh_token=garbage"),
             "refresh with access token" => call.cookie(&format!("refresh_token={}", self.access)),
-            "refresh cookie" => {
-                // The original's cookie outlived its logout; here somebody signs in again.
-                self.cookie = self.house.signed_in(EMAIL, PASSWORD).cookie;
+            "refresh cookie" | "refresh ok" | "refresh after logout with old cookie" => {
                 call.cookie(&self.cookie)
             }
-            "refresh ok" | "refresh after logout with old cookie" => call.cookie(&self.cookie),
             "refresh GET" => Call::get("/api/auth/token/refresh/"),
             "logout" => Call::post("/api/auth/logout/").cookie(&self.cookie),
             "logout w bad bearer" => Call::post("/api/auth/logout/").bearer("abc"),
