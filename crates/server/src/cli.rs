@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use ironlatch_core::sources::Day;
@@ -52,8 +53,12 @@ pub(crate) enum Command {
     /// Shows or checks the configuration.
     #[command(subcommand)]
     Config(Config),
-    /// Looks whether everything the server needs is there.
-    Doctor,
+    /// Looks whether everything the server needs is there, and how fast it hashes.
+    Doctor {
+        /// Says which costs of hashing fit a time of 1ms to 1s, as OWASP and RFC 9106 advise.
+        #[arg(long, value_name = "TIME", value_parser = crate::doctor::advice::target)]
+        target: Option<Duration>,
+    },
 }
 
 /// Where to run; overrides the configuration.

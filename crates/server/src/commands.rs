@@ -2,12 +2,10 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use ironlatch_core::Auth;
 use ironlatch_core::accounts::{AccountRef, Email, Username};
-use ironlatch_core::client::Network;
 use ironlatch_core::ids::AccountId;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::Account as Found;
@@ -17,6 +15,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::cli::{Account, Command, Keys, Sms};
+use crate::doctor;
 use crate::master_key;
 use crate::opening::Opening;
 use crate::restoring;
@@ -41,7 +40,7 @@ pub(crate) async fn run(command: Command, opening: Opening) -> anyhow::Result<()
         Command::Sms(act) => sms(&act, &opening.for_command().await?).await,
         Command::Backup { file } => backup(&file, &opening).await,
         Command::Restore { file, force } => restoring::restore(&file, force, &opening).await,
-        Command::Doctor => doctor(&opening).await,
+        Command::Doctor { target } => doctor::examine(&opening, target).await,
         Command::Serve(_) | Command::Dev(_) | Command::Config(_) => Ok(()),
     }
 }
@@ -157,27 +156,5 @@ async fn backup(file: &Path, opening: &Opening) -> anyhow::Result<()> {
         file.display(),
         master_key::path(&opening.configuration).display()
     );
-    Ok(())
-}
-
-/// Looks at everything once and says how it is; fails when something is wrong.
-async fn doctor(opening: &Opening) -> anyhow::Result<()> {
-    println!("version       {}", env!("CARGO_PKG_VERSION"));
-    println!("listens on    {}", opening.settings.listen);
-    println!("public URL    {}", opening.settings.core.public_url);
-    let auth = opening.for_command().await?;
-    for (name, value) in auth.database().describe().await? {
-        println!("{name:<13} {value}");
-    }
-    println!("master key    {} (fits)", master_key::path(&opening.configuration).display());
-    let started = Instant::now();
-    let password = auth.random().token();
-    let here = Network::of([127, 0, 0, 1].into());
-    auth.passwords().hash(&password, here).await?;
-    let took = started.elapsed();
-    let slots = opening.settings.core.passwords.slots;
-    println!("hashing       {took:.0?} each, {slots} at a time");
-    auth.sessions().catch_up().await?;
-    ensure!(auth.is_ready().await, "not ready: this machine's clock is 5 s off the database's");
     Ok(())
 }

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod configuration;
 mod dev;
+mod doctor;
 mod logs;
 mod master_key;
 mod metrics;

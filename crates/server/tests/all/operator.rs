@@ -236,6 +236,75 @@ fn the_doctor_looks_at_everything() {
 }
 
 #[test]
+fn the_doctor_says_how_fast_passwords_are_hashed_before_it_asks_for_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["doctor"]);
+    let text = said(&output);
+    assert!(!output.status.success() && text.contains("there is no database"), "{text}");
+    assert!(text.contains(" form; m=64 t=1 p=1"), "{text}");
+    let number_in = |start: &str| {
+        let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_default();
+        let rate = line[start.len()..].split_whitespace().find_map(|word| word.parse::<f64>().ok());
+        rate.unwrap_or_else(|| panic!("no number after {start}: {text}"))
+    };
+    assert!(number_in("one core") > 10.0);
+    let cores = std::thread::available_parallelism().unwrap();
+    assert!(number_in(&format!("{cores} of {cores}")) > 10.0);
+}
+
+#[test]
+fn the_doctor_suggests_costs_that_fit_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = said(&run(folder.path(), &["doctor", "--target", "1s"]));
+    for costs in [
+        "m=64 t=1 p=1",
+        "m=47104 t=1 p=1",
+        "m=19456 t=2 p=1",
+        "m=12288 t=3 p=1",
+        "m=9216 t=4 p=1",
+        "m=7168 t=5 p=1",
+        "m=65536 t=3 p=4",
+    ] {
+        let line = text.lines().find(|line| line.contains(costs) && line.contains(" ms "));
+        assert!(line.is_some(), "{costs} is missing in: {text}");
+    }
+    let setting = |key: &str| -> u32 {
+        let line = text.lines().find_map(|line| line.split_once(&format!("{key} = ")));
+        line.unwrap_or_else(|| panic!("no {key}: {text}")).1.parse().unwrap()
+    };
+    let suggested =
+        [setting("argon2_memory_kib"), setting("argon2_passes"), setting("argon2_lanes")];
+    assert!(suggested[0] >= 7_168 && suggested[1] >= 1 && suggested[2] == 1, "{suggested:?}");
+    // What is suggested can be configured as it stands, without leave to be weak.
+    let mut command = ironlatch(folder.path());
+    command
+        .args(["config", "check"])
+        .env_remove("IRONLATCH_PASSWORDS__ALLOW_WEAK_HASHING_FOR_TESTS");
+    for (key, value) in ["MEMORY_KIB", "PASSES", "LANES"].iter().zip(suggested) {
+        command.env(format!("IRONLATCH_PASSWORDS__ARGON2_{key}"), value.to_string());
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn the_doctor_refuses_times_that_make_no_sense() {
+    let folder = tempfile::tempdir().unwrap();
+    for bad in ["0ms", "50", "2s", "soon", "-5ms"] {
+        let output = run(folder.path(), &["doctor", &format!("--target={bad}")]);
+        let text = said(&output);
+        assert!(!output.status.success(), "{text}");
+        assert!(text.contains("must be a time of 1ms to 1s, such as 50ms"), "{bad}: {text}");
+        assert!(!text.contains("hashing"), "nothing is measured: {text}");
+    }
+    // Nothing OWASP calls enough takes a millisecond: it goes through 35 MiB.
+    let output = run(folder.path(), &["doctor", "--target", "1ms"]);
+    let text = said(&output);
+    assert!(!output.status.success() && text.contains("choose a longer target"), "{text}");
+    assert!(!text.contains("suggestion"), "{text}");
+}
+
+#[test]
 fn sources_are_told_as_a_table_and_as_csv() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
