@@ -66,6 +66,10 @@ fn races(rest: &[String]) -> anyhow::Result<()> {
     let mut cargo = machine::cargo();
     cargo.args(["test", "--locked", "--package", "ironlatch-core", "--test", "all"]);
     cargo.args(["once_only", "--", "--nocapture", "--test-threads", "1"]);
+    machine::run(cargo.env("IRONLATCH_RACE_ROUNDS", rounds))?;
+    let mut cargo = machine::cargo();
+    cargo.args(["test", "--locked", "--package", "ironlatch-core", "--lib"]);
+    cargo.args(["linking::tests::races", "--", "--nocapture", "--test-threads", "1"]);
     machine::run(cargo.env("IRONLATCH_RACE_ROUNDS", rounds))
 }
 

@@ -9,8 +9,13 @@ use crate::ids::AccountId;
 use crate::sign_in::{DisconnectError, Step};
 use crate::social::Vouched;
 
-const ROUNDS: usize = 10;
-const CONTENDERS: usize = 16;
+const CONTENDERS: usize = 50;
+
+/// As the other races: CI runs 100 rounds, `cargo xtask races` as many as it is told.
+fn rounds() -> usize {
+    let told = std::env::var("IRONLATCH_RACE_ROUNDS").ok();
+    told.map_or(100, |text| text.parse().expect("IRONLATCH_RACE_ROUNDS is a number"))
+}
 
 /// Signs in with all of them at the same moment, on two nodes in turn; answers whose accounts
 /// they opened.
@@ -48,7 +53,7 @@ async fn nodes(kit: Kit) -> [Arc<Kit>; 2] {
 async fn first_sign_ins_with_one_identity_make_one_account() {
     each(async |kit| {
         let nodes = nodes(kit).await;
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let email = format!("r{round}@example.com");
             let vouched = match round % 2 {
                 0 => google(&round.to_string(), Some(&email), true),
@@ -67,7 +72,7 @@ async fn first_sign_ins_with_one_identity_make_one_account() {
 async fn identities_with_one_address_meet_in_one_account() {
     each(async |kit| {
         let nodes = nodes(kit).await;
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let email = format!("r{round}@example.com");
             // Every other round somebody claims the address already.
             if round % 2 == 1 {
@@ -89,7 +94,7 @@ async fn identities_with_one_address_meet_in_one_account() {
 async fn of_the_last_two_ways_in_one_is_left_however_they_are_removed() {
     each(async |kit| {
         let nodes = nodes(kit).await;
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let kit = &nodes[0];
             let owner = kit.enter(&google(&round.to_string(), None, false)).await;
             let id = owner.account.id;
