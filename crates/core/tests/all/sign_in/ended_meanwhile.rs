@@ -2,8 +2,13 @@
 //! until its sender sees that the session is over (attacks C01, D04).
 
 use ironlatch_core::accounts::{Contact, Phone};
+use ironlatch_core::ids::IdentityId;
 use ironlatch_core::sessions::Present;
-use ironlatch_core::sign_in::{Anew, AnewError, CodeAttempt, Confirmation, FactorError, RECENT};
+use ironlatch_core::sign_in::{
+    Anew, AnewError, CodeAttempt, Confirmation, DisconnectError, FactorError, RECENT,
+    SocialSignInError,
+};
+use ironlatch_core::social::Grant;
 use ironlatch_testkit::totp_code;
 
 use super::*;
@@ -37,6 +42,13 @@ async fn nothing_goes(test: &TestAuth, present: &Present, app: &Token) {
     assert!(matches!(ended, Err(OwnerError::Busy { .. })), "other sessions");
     let closed = sign_in.close_account_after_sign_in(present, hours(1), &client).await;
     assert!(matches!(closed, Err(OwnerError::Busy { .. })), "the account");
+    let departed = sign_in.depart_to_connect(present, "google", None).await;
+    assert!(matches!(departed, Err(SocialSignInError::ProveAgain)), "an identity, by the browser");
+    let connected = sign_in.connect(present, "google", Grant::default(), &client).await;
+    assert!(matches!(connected, Err(SocialSignInError::ProveAgain)), "an identity");
+    let identity = IdentityId::parse("01997f3a-0000-7000-8000-000000000000").unwrap();
+    let removed = sign_in.disconnect(present, identity, &client).await;
+    assert!(matches!(removed, Err(DisconnectError::ProveAgain)), "the removal of one");
     let arrival = Arrival::new(client);
     let anew = Anew { password: Some(old), second: None, arrival };
     let anew = sign_in.prove_anew(present, anew).await;

@@ -4,11 +4,16 @@
 //! proves the address ([`proves_the_address`]) are matches without a default, and the list that
 //! the test walks is compared with the source.
 
+use std::sync::Arc;
+
 use ironlatch_core::accounts::Contact;
+use ironlatch_core::settings::ProviderKind;
 use ironlatch_core::sign_in::{
-    Challenge, CodeAttempt, LinkStep, SecondFactor, SecondFactorError, Way,
+    CameBack, Challenge, CodeAttempt, LinkStep, SecondFactor, SecondFactorError, SocialSignInError,
+    Way,
 };
-use ironlatch_testkit::Enrolled;
+use ironlatch_testkit::provider::{FakeProvider, Person};
+use ironlatch_testkit::{Enrolled, MovedClock};
 
 use super::*;
 
@@ -73,8 +78,13 @@ const fn proves_the_address(way: Way) -> bool {
     }
 }
 
+/// Ada, as the provider knows her.
+fn ada() -> Person {
+    Person::new("1815").with_email(ADA)
+}
+
 /// A right proof, from a network nobody knows.
-async fn enter(test: &TestAuth, way: Way) -> Result<Step, SignInError> {
+async fn enter(test: &TestAuth, google: &FakeProvider, way: Way) -> Result<Step, SignInError> {
     let arrival = Arrival::new(test.stranger());
     let sign_in = test.auth.sign_in();
     let contact = Contact::Email(address(ADA));
@@ -107,18 +117,45 @@ async fn enter(test: &TestAuth, way: Way) -> Result<Step, SignInError> {
                 LinkStep::OtherBrowser => panic!("the link was asked for in this browser"),
             }
         }
-        Way::Social => unreachable!("its rows come with the providers"),
+        Way::Social => {
+            let grant = google.code_for(&ada()).grant();
+            match sign_in.with_social(google.name(), grant, arrival).await {
+                Ok(step) => Ok(step),
+                Err(SocialSignInError::SignIn(error)) => Err(error),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
     }
 }
 
+/// Connects what the provider knows of Ada, by the browser's way there and back.
+async fn connect(test: &TestAuth, google: &FakeProvider, owner: &SignedIn) {
+    let present = test.auth.sessions().check(owner.started.access.reveal()).await.unwrap();
+    let sign_in = test.auth.sign_in();
+    let next = Some("/account".to_owned());
+    let departure = sign_in.depart_to_connect(&present, google.name(), next).await.unwrap();
+    let returned = google.visit(&departure.authorization_url, &ada()).returned();
+    let arrival = Arrival::new(test.stranger());
+    let back = sign_in.come_back(google.name(), Some(&departure.flow), returned, arrival).await;
+    let Ok(CameBack::Linked { provider, next }) = back else { panic!("{back:?}") };
+    assert_eq!((&*provider, next.as_deref()), (google.name(), Some("/account")));
+}
+
 /// Puts a fresh account into a state; gives what its maker keeps: the app and a session.
-async fn prepare(test: &TestAuth, state: State) -> (Option<Enrolled>, SignedIn) {
+async fn prepare(
+    test: &TestAuth,
+    state: State,
+    connected: Option<&FakeProvider>,
+) -> (Option<Enrolled>, SignedIn) {
     match state {
         State::Unverified | State::UnverifiedEnrolled => test.sign_up(ADA).await,
         _ => test.verified_account(ADA).await,
     };
     let lax = test.node_with(|settings| settings.sign_up.require_verified = false).await;
     let session = lax.sign_in(ADA, PASSWORD).await;
+    if let Some(google) = connected {
+        connect(test, google, &session).await;
+    }
     let enrolled = match state {
         State::Plain | State::Disabled | State::Unverified => None,
         _ => Some(lax.enrol_in(&session).await),
@@ -159,11 +196,16 @@ async fn answers(
     test.answer(challenge, SecondFactor::Totp, &enrolled.code(test.now())).await
 }
 
-async fn assert_policy(test: &TestAuth, way: Way, state: State) {
-    let (enrolled, makers) = prepare(test, state).await;
+async fn assert_policy(
+    (test, google): (&TestAuth, &FakeProvider),
+    way: Way,
+    state: State,
+    is_connected: bool,
+) {
+    let (enrolled, makers) = prepare(test, state, is_connected.then_some(google)).await;
     let id = makers.account.id;
     let before = live_sessions(test, id).await;
-    let step = enter(test, way).await;
+    let step = enter(test, google, way).await;
     let row = format!("{way:?} × {state:?}: {step:?}");
     match (policy(state), step) {
         (Policy::In, Ok(Step::SignedIn(signed_in))) => {
@@ -203,17 +245,42 @@ async fn assert_policy(test: &TestAuth, way: Way, state: State) {
     }
 }
 
+/// A fresh house with a provider, on each engine.
+async fn each_house(test: impl AsyncFn(TestAuth, FakeProvider)) {
+    each_engine(async |url| {
+        let clock = Arc::new(MovedClock::new());
+        let google =
+            FakeProvider::start(ProviderKind::Google, Arc::<MovedClock>::clone(&clock)).await;
+        let house = TestAuth::builder().database(&url).clock(&clock).settings(|settings| {
+            settings.sign_up.require_verified = true;
+            google.offer_in(settings);
+        });
+        test(house.build().await, google.clone()).await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn every_way_in_follows_one_policy_in_every_state_of_an_account() {
-    for way in Way::ALL.into_iter().filter(|way| *way != Way::Social) {
+    for way in Way::ALL {
         for state in STATES {
-            each_engine(async |url| {
-                let test = TestAuth::builder().database(&url);
-                let test = test.settings(|settings| settings.sign_up.require_verified = true);
-                assert_policy(&test.build().await, way, state).await;
+            each_house(async |test, google| {
+                assert_policy((&test, &google), way, state, false).await;
             })
             .await;
         }
+    }
+}
+
+/// Where nobody has proven the address nothing is connected, and the row above is the only one.
+#[tokio::test]
+async fn a_connected_identity_follows_it_too() {
+    let proven = STATES.into_iter().filter(|state| policy(*state) != Policy::OnlyTheMailbox);
+    for state in proven {
+        each_house(async |test, google| {
+            assert_policy((&test, &google), Way::Social, state, true).await;
+        })
+        .await;
     }
 }
 

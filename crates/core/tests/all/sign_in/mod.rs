@@ -11,6 +11,7 @@ mod phone_change;
 mod second_factor;
 mod sign_up;
 mod sign_up_code;
+mod social;
 mod with_code;
 
 use std::time::Duration;
