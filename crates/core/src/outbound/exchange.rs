@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
@@ -32,8 +32,6 @@ pub(crate) struct Ask<'a> {
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: u16,
-    /// `Content-Type`, as it came.
-    pub(crate) content_type: Option<String>,
     /// The body; tokens may be in it.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -218,12 +216,11 @@ fn request(client: &Client, url: Url, ask: Ask<'_>) -> Result<RequestBuilder, Ou
 
 /// Reads the body up to its bound and not a piece further.
 async fn whole(mut answer: Response, largest: usize) -> Result<Answer, OutboundError> {
-    let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let told = text(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let told = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let told = told.and_then(|length| length.parse::<usize>().ok());
     if told.is_some_and(|length| length > largest) {
         return Err(OutboundError::TooLarge);
     }
-    let content_type = text(CONTENT_TYPE).map(str::to_owned);
     let status = answer.status().as_u16();
     let mut body = Zeroizing::new(Vec::new());
     while let Some(piece) = answer.chunk().await.map_err(|error| meaning(&error))? {
@@ -232,7 +229,7 @@ async fn whole(mut answer: Response, largest: usize) -> Result<Answer, OutboundE
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Answer { status, content_type, body })
+    Ok(Answer { status, body })
 }
 
 /// What a failure means. Its own words are not used, as they repeat the URL.

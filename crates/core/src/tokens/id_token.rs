@@ -64,8 +64,6 @@ pub(crate) struct IdClaims {
     pub(crate) issuer: String,
     /// `sub`: at most 255 characters, none of them a control character.
     pub(crate) subject: String,
-    /// `exp`, whole seconds: until then it might be brought again.
-    pub(crate) expires_at: i64,
     /// All claims, of whatever type.
     pub(crate) claims: Map<String, Value>,
 }
@@ -197,7 +195,7 @@ pub(crate) fn verify(
     if !is_for(&claims, expected.client_id) {
         return Err(IdTokenError::Audience);
     }
-    let expires_at = check_times(&claims, expected)?;
+    check_times(&claims, expected)?;
     if let Some(sent) = expected.nonce {
         let nonce = text("nonce").unwrap_or_default();
         if sent.is_empty() || !bool::from(nonce.as_bytes().ct_eq(sent.as_bytes())) {
@@ -206,7 +204,7 @@ pub(crate) fn verify(
     }
     check_hash(&claims, header.alg, expected.access_token)?;
     let subject = text("sub").filter(|sub| is_subject(sub)).ok_or(IdTokenError::Subject)?;
-    Ok(IdClaims { issuer, subject: subject.to_owned(), expires_at, claims })
+    Ok(IdClaims { issuer, subject: subject.to_owned(), claims })
 }
 
 /// Whether it can tell two people apart for good: not empty, at most 255 characters of ASCII
@@ -287,7 +285,7 @@ fn is_for(claims: &Map<String, Value>, client_id: &str) -> bool {
     }
 }
 
-fn check_times(claims: &Map<String, Value>, expected: Expected<'_>) -> Result<i64, IdTokenError> {
+fn check_times(claims: &Map<String, Value>, expected: Expected<'_>) -> Result<(), IdTokenError> {
     let now = expected.now.seconds();
     let skew = whole_seconds(SKEW);
     let expires_at = moment(claims, "exp").ok_or(IdTokenError::Expired)?;
@@ -309,7 +307,7 @@ fn check_times(claims: &Map<String, Value>, expected: Expected<'_>) -> Result<i6
     if now >= expires_at || issued_at > now {
         tracing::info!(ahead = issued_at - now, "a provider's clock is not ours");
     }
-    Ok(expires_at)
+    Ok(())
 }
 
 /// A `NumericDate` (RFC 7519 §2); some have fractions.

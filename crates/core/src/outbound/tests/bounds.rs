@@ -36,7 +36,6 @@ async fn the_largest_answer_is_taken_whole() {
     let line = outbound.line("provider", true);
     let answer = line.ask(Ask::get(&server.url("/")).at_most(5_000)).await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice()), (200, body.as_bytes()));
-    assert_eq!(answer.content_type.as_deref(), Some("application/json"));
     let refused = line.ask(Ask::get(&server.url("/")).at_most(4_999)).await.unwrap_err();
     assert_eq!(refused, OutboundError::TooLarge);
 }

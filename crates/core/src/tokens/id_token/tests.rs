@@ -177,7 +177,6 @@ fn every_algorithm_we_take_is_checked() {
         let token = pair.token(&json!({ "alg": alg, "kid": "one", "typ": "JWT" }), &claims());
         let read = verify(&keys, &token, expected()).unwrap();
         assert_eq!((read.issuer.as_str(), read.subject.as_str()), (ISSUER, "248289761001"));
-        assert_eq!(read.expires_at, NOW.seconds() + 300);
         assert_eq!(read.claims["email"], "ada@example.com");
 
         let (signed, signature) = token.rsplit_once('.').unwrap();
