@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder, redirect};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::addresses::Reach;
 use crate::ports::Resolver;
@@ -21,8 +24,16 @@ const MOST_HEADERS: usize = 100;
 /// roots it was built with: `reqwest` alone would look for the system's, which a bare container
 /// does not have.
 pub(crate) fn builder(deadline: Duration) -> Result<ClientBuilder, String> {
+    trusting(deadline, None)
+}
+
+fn trusting(deadline: Duration, authority: Option<&[u8]>) -> Result<ClientBuilder, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for certificate in authority.into_iter().flat_map(CertificateDer::pem_slice_iter) {
+        let certificate = certificate.map_err(|_| "an authority is no certificate in PEM")?;
+        roots.add(certificate).map_err(|error| format!("an authority cannot be used: {error}"))?;
+    }
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?
@@ -52,7 +63,7 @@ pub(super) fn guarded(
     reach: Reach,
 ) -> Result<Client, String> {
     let guard = Guard { resolver: Arc::clone(resolver), reach };
-    let builder = builder(options.deadline)?
+    let builder = trusting(options.deadline, options.authority.as_deref())?
         .connect_timeout(options.connect)
         .dns_resolver(Arc::new(guard))
         .http1_only()

@@ -37,6 +37,8 @@ use crate::time::seconds;
 pub struct Options {
     /// Where hosts are; the system's resolver where not given.
     pub resolver: Option<Arc<dyn Resolver>>,
+    /// Authorities trusted besides the public ones, in PEM.
+    pub authority: Option<Vec<u8>>,
     /// Until a connection stands: name, TCP and TLS.
     pub connect: Duration,
     /// Until an answer is complete.
@@ -55,6 +57,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             resolver: None,
+            authority: None,
             connect: seconds(3),
             deadline: seconds(5),
             errand: seconds(10),

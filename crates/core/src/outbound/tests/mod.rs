@@ -4,3 +4,4 @@ mod addresses;
 mod bounds;
 mod secrecy;
 pub(crate) mod server;
+mod tls;

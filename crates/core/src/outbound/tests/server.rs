@@ -6,12 +6,19 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::outbound::{Options, Outbound};
 use crate::ports::{Clock, Resolver, Resolving};
 use crate::time::Timestamp;
+
+pub(crate) const AUTHORITY: &[u8] = include_bytes!("../../../tests/all/messages/tls/authority.pem");
+const CERTIFICATE: &[u8] = include_bytes!("../../../tests/all/messages/tls/server.pem");
+const KEY: &[u8] = include_bytes!("../../../tests/all/messages/tls/server.key");
 
 /// What a server does with a request.
 #[derive(Clone)]
@@ -35,7 +42,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn new(reply: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) -> Self {
+    pub(crate) async fn new(reply: impl Fn(&str) -> Reply + Clone + Send + 'static) -> Self {
+        Self::start(reply, None).await
+    }
+
+    /// Speaks TLS, as `localhost`, with a certificate of [`AUTHORITY`].
+    pub(crate) async fn with_tls(answer: Vec<u8>) -> Self {
+        let certificate = CertificateDer::pem_slice_iter(CERTIFICATE).map(Result::unwrap);
+        let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificate.collect(), key)
+            .unwrap();
+        let tls = TlsAcceptor::from(Arc::new(config));
+        Self::start(move |_| Reply::Bytes(answer.clone()), Some(tls)).await
+    }
+
+    async fn start(
+        reply: impl Fn(&str) -> Reply + Clone + Send + 'static,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
@@ -46,15 +75,19 @@ impl Server {
         let [connections, flooded] = [&server.connections, &server.flooded].map(Arc::clone);
         let asked = Arc::clone(&server.asked);
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (reply, asked) = (reply.clone(), Arc::clone(&asked));
-                let flooded = Arc::clone(&flooded);
+                let talk = Talk {
+                    reply: reply.clone(),
+                    asked: Arc::clone(&asked),
+                    flooded: Arc::clone(&flooded),
+                };
+                let tls = tls.clone();
                 tokio::spawn(async move {
-                    let request = request(&mut stream).await;
-                    let what = reply(&request);
-                    asked.lock().unwrap().push(request);
-                    let _ = send(stream, what, &flooded).await;
+                    match tls {
+                        None => talk.over(stream).await,
+                        Some(tls) => talk.over(tls.accept(stream).await?).await,
+                    }
                 });
             }
         });
@@ -86,7 +119,22 @@ pub(crate) fn answer(status: u16, body: &str) -> Vec<u8> {
     format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into()
 }
 
-async fn request(stream: &mut TcpStream) -> String {
+struct Talk<R> {
+    reply: R,
+    asked: Arc<Mutex<Vec<String>>>,
+    flooded: Arc<AtomicUsize>,
+}
+
+impl<R: Fn(&str) -> Reply> Talk<R> {
+    async fn over(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let request = request(&mut stream).await;
+        let what = (self.reply)(&request);
+        self.asked.lock().unwrap().push(request);
+        send(stream, what, &self.flooded).await
+    }
+}
+
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     loop {
@@ -105,7 +153,11 @@ async fn request(stream: &mut TcpStream) -> String {
     }
 }
 
-async fn send(mut stream: TcpStream, reply: Reply, flooded: &AtomicUsize) -> io::Result<()> {
+async fn send(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    reply: Reply,
+    flooded: &AtomicUsize,
+) -> io::Result<()> {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     match reply {
         Reply::Bytes(bytes) => {
