@@ -144,3 +144,58 @@ fn ask_for_huge_pages(region: &Region) {
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn ask_for_huge_pages(_: &Region) {}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::{Form, Hasher};
+
+    const PARAMS: [(u32, u32, u32); 4] = [(64, 1, 1), (5000, 1, 3), (200, 3, 5), (8, 2, 1)];
+
+    fn is_zero(arena: &mut Arena) -> bool {
+        arena.blocks().iter().all(|block| block.0 == Block::ZERO.0)
+    }
+
+    #[test]
+    fn between_hashes_an_arena_is_zero() {
+        let mut arena = Arena::new();
+        let threads = NonZeroUsize::new(2).unwrap();
+        for (memory, passes, lanes) in PARAMS {
+            let params = Params::new(memory, passes, lanes).unwrap();
+            arena.reserve(&params).unwrap();
+            assert!(is_zero(&mut arena));
+            for form in Form::available() {
+                let hasher = Hasher::new(params).form(form).threads(threads);
+                hasher.hash_into(b"password", b"some salt", &mut arena, &mut [0; 32]).unwrap();
+                assert!(is_zero(&mut arena), "{form} left something behind");
+            }
+        }
+    }
+
+    #[test]
+    fn lent_memory_is_wiped_after_a_panic_too() {
+        let params = Params::new(64, 1, 1).unwrap();
+        let mut arena = Arena::new();
+        arena.reserve(&params).unwrap();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let lent = arena.lend(&params).unwrap();
+            lent.0.fill(Block([1; 128]));
+            panic!("in the middle of a hash");
+        }));
+        assert!(panicked.is_err());
+        assert!(is_zero(&mut arena));
+    }
+
+    #[test]
+    fn an_arena_grows_and_stays() {
+        let mut arena = Arena::new();
+        let capacities = PARAMS.map(|(memory, passes, lanes)| {
+            arena.reserve(&Params::new(memory, passes, lanes).unwrap()).unwrap();
+            arena.capacity_kib()
+        });
+        assert!(capacities.is_sorted());
+        assert!(capacities[3] >= 5000);
+    }
+}

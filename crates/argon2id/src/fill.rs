@@ -6,6 +6,7 @@
 //! may be computed at once.
 
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::block::Block;
@@ -51,15 +52,20 @@ fn fill_slice(fill: &Fill, pass: u32, slice: u32, memory: &mut [Block]) {
 }
 
 /// Shares the lanes of a slice among threads and waits for all of them.
-fn on_threads(fill: &Fill, mut segments: Vec<Segment<'_>>) {
-    let share = segments.len().div_ceil(fill.threads.get());
-    thread::scope(|scope| {
-        while segments.len() > share {
-            let part = segments.split_off(segments.len() - share);
-            scope.spawn(move || part.into_iter().for_each(|segment| fill.form.fill(segment)));
-        }
-        for segment in segments {
+fn on_threads(fill: &Fill, segments: Vec<Segment<'_>>) {
+    let helpers = fill.threads.get().min(segments.len()) - 1;
+    let waiting = Mutex::new(segments.into_iter());
+    let take = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(segment) = take() {
             fill.form.fill(segment);
         }
+    };
+    thread::scope(|scope| {
+        for _ in 0..helpers {
+            // A thread that the system refuses is not missed: the others do what is left.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
     });
 }

@@ -5,6 +5,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use std::fmt;
@@ -45,11 +47,11 @@ impl Form {
     pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Avx512 => std::arch::is_x86_feature_detected!("avx512f"),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            Self::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => is_aarch64_feature_detected!("neon"),
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             Self::Portable => true,
             _ => false,
         }
@@ -59,14 +61,19 @@ impl Form {
     pub(crate) fn fill(self, segment: Segment<'_>) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if is_x86_feature_detected!("avx512f") => {
+            Self::Avx512 if std::arch::is_x86_feature_detected!("avx512f") => {
                 // SAFETY: the processor was asked.
                 unsafe { avx512::fill(segment) }
             }
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 if is_x86_feature_detected!("avx2") => {
+            Self::Avx2 if std::arch::is_x86_feature_detected!("avx2") => {
                 // SAFETY: as above.
                 unsafe { avx2::fill(segment) }
+            }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon if std::arch::is_aarch64_feature_detected!("neon") => {
+                // SAFETY: as above.
+                unsafe { neon::fill(segment) }
             }
             _ => portable::fill(segment),
         }
