@@ -74,6 +74,10 @@ impl Layers {
         for (name, value) in table {
             let key = format!("{prefix}{name}");
             match value {
+                // Else a provider without a single key would be missing without a word.
+                Value::Table(inner) if inner.is_empty() && prefix == "social." => {
+                    self.set(&format!("{key}.client_id"), "", origin);
+                }
                 Value::Table(inner) => self.flatten(&format!("{key}."), inner, origin),
                 leaf => self.set(&key, leaf, origin),
             }

@@ -326,7 +326,7 @@ fn every_mistake_about_providers_is_named_by_key() {
         "[social.google]\nclient_id = 'x'\nclient_secret = 'x'
         [social.link]\nkind = 'github'\nclient_secret = 'x'\nscope = ['a']
         [social.oidc]\nkind = 'oidc'\nclient_id = 'x'\nissuer = 'http://idp.example'
-        [social.other]\nkind = 'myspace'\nclient_id = 'x'",
+        [social.other]\nkind = 'myspace'\nclient_id = 'x'\n[social.nothing]",
         &[("IRONLATCH_SOCIAL__OIDC__STORE_TOKENS", "perhaps")],
     );
     for key in [
@@ -338,8 +338,9 @@ fn every_mistake_about_providers_is_named_by_key() {
         "social.oidc.store_tokens (environment IRONLATCH_SOCIAL__OIDC__STORE_TOKENS)",
         "social.other.kind (file ",
         "social.other.kind: must be",
+        "social.nothing.kind: must be",
     ] {
         assert!(text.contains(key), "{key} is missing in:\n{text}");
     }
-    assert_eq!(text.lines().count(), 1 + 8, "{text}");
+    assert_eq!(text.lines().count(), 1 + 9, "{text}");
 }

@@ -1,12 +1,13 @@
 //! Each provider signs in, signs in again as the same account, and is believed no more than it
 //! says.
 
+use ironlatch_core::database::Statement;
 use ironlatch_core::ports::Token;
 use ironlatch_core::settings::ProviderKind;
 use ironlatch_core::social::{Grant, SocialError};
 use ironlatch_testkit::each_engine;
 use ironlatch_testkit::provider::{CLIENT_SECRET, FRONT_END, Fault, Person};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{House, KINDS, ada, refusal};
 
@@ -254,4 +255,49 @@ async fn an_issuer_is_known_by_its_configured_name_only() {
     let refused = refusal(house.bring_code(&ada()).await);
     assert!(matches!(refused, SocialError::ExchangeFailed), "{refused:?}");
     assert!(house.provider.asked_at("/token").is_empty(), "the code stayed here");
+}
+
+#[tokio::test]
+async fn a_providers_tokens_are_kept_only_where_that_is_configured() {
+    for kind in KINDS {
+        for keeps in [false, true] {
+            let house = House::changed(kind, |settings| {
+                settings.social.values_mut().for_each(|one| one.store_tokens = keeps);
+            })
+            .await;
+            let signed_in = house.bring_code(&ada()).await.unwrap();
+            let social = house.test.auth.social();
+            let kept = social.provider_tokens(signed_in.account.id, house.name()).await.unwrap();
+            assert_eq!(kept.is_some(), keeps, "{kind:?}");
+            if let Some(kept) = kept {
+                let kept: Value = serde_json::from_str(kept.reveal()).unwrap();
+                assert!(kept["access_token"].as_str().unwrap().starts_with("at-"), "{kept}");
+                let expires_at = house.test.now().seconds() + 3_599;
+                assert_eq!(kept["expires_at"], json!(expires_at), "{kind:?}");
+                assert!(kept.get("id_token").is_none(), "it has done its work");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_profile_is_kept_what_may_be_shown() {
+    let house = House::with(ProviderKind::Google).await;
+    let person = ada()
+        .with_claim("picture", json!("javascript:alert(1)"))
+        .with_claim("given_name", json!("x".repeat(501)))
+        .with_claim("locale", json!({ "language": "en" }))
+        .with_claim("hd", json!("example.com"))
+        .with_claim("groups", json!(["wheel"]));
+    house.bring_code(&person).await.unwrap();
+    let told = Statement::new("SELECT profile FROM identities", []);
+    let row = house.test.auth.database().read_one(told).await.unwrap().unwrap();
+    let told: Value = serde_json::from_str(&row.text(0).unwrap()).unwrap();
+    let expected = json!({
+        "name": "Ada Lovelace",
+        "hd": "example.com",
+        "email": "ada@example.com",
+        "email_verified": true,
+    });
+    assert_eq!(told, expected);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ironlatch_core::database::Statement;
 use ironlatch_core::ports::Token;
 use ironlatch_core::settings::ProviderKind;
 use ironlatch_core::social::{Departure, Errand, Returned, SocialError};
@@ -201,4 +202,45 @@ async fn unknown_providers_and_what_cannot_be_found_send_nobody_away() {
     let offers = house.test.auth.social().offers();
     let names: Vec<_> = offers.iter().map(|offer| (&*offer.name, &*offer.title)).collect();
     assert_eq!(names, [("oidc", "Single sign-on")]);
+}
+
+#[tokio::test]
+async fn leaving_writes_nothing_and_what_was_used_is_forgotten_when_it_is_too_old() {
+    each_engine(async |url| {
+        let house = House::on(&url, ProviderKind::Github).await;
+        let rows = async || {
+            let count = Statement::new("SELECT count(*) FROM spent_proofs", []);
+            let row = house.test.auth.database().read_one(count).await.unwrap().unwrap();
+            row.int(0).unwrap()
+        };
+        for _ in 0..50 {
+            house.depart().await;
+        }
+        assert_eq!(rows().await, 0, "H10");
+        house.round_trip(&ada()).await.unwrap();
+        assert_eq!(rows().await, 1);
+        house.test.clock.advance(minutes(14));
+        ironlatch_core::workers::sweep(&house.test.auth).await.unwrap();
+        assert_eq!(rows().await, 1, "still needed");
+        house.test.clock.advance(minutes(1));
+        ironlatch_core::workers::sweep(&house.test.auth).await.unwrap();
+        assert_eq!(rows().await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_loaded_many_times_at_once_signs_in_once() {
+    each_engine(async |url| {
+        let house = House::on(&url, ProviderKind::Google).await;
+        for _ in 0..5 {
+            let (departure, back) = left(&house).await;
+            let tries = (0..8).map(|_| house.come_back(&departure, back.returned()));
+            let results = futures_util::future::join_all(tries).await;
+            assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        }
+        let exchanges = house.provider.asked_at("/token").len();
+        assert_eq!(exchanges, 5, "each code was sent once");
+    })
+    .await;
 }
