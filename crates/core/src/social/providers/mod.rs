@@ -21,7 +21,7 @@ use super::{Social, SocialError, Vouched};
 use crate::Auth;
 use crate::outbound::{Line, OutboundError};
 use crate::ports::Token;
-use crate::settings::{ProviderKind, ProviderSettings};
+use crate::settings::{Endpoints, ProviderKind, ProviderSettings};
 use crate::time::minutes;
 
 use exchange::Tokens;
@@ -286,20 +286,7 @@ impl Desk<'_> {
         };
         endpoints.issuer = issuers.first().cloned();
         if dialect.is_discovered {
-            let social = self.auth.social();
-            let directory = social.directory();
-            let now = self.auth.clock().now();
-            let found = directory.metadata(&self.line, &endpoints, now).await?;
-            return Ok(Places {
-                issuers,
-                authorization: found.authorization_endpoint,
-                token: found.token_endpoint,
-                userinfo: found.userinfo_endpoint,
-                emails,
-                jwks: Some(found.jwks_uri),
-                names_itself: found.names_itself,
-                wants_secret_in_form: found.wants_secret_in_form,
-            });
+            return self.discovered(issuers, &endpoints, emails).await;
         }
         Ok(Places {
             issuers,
@@ -310,6 +297,48 @@ impl Desk<'_> {
             jwks: endpoints.jwks_uri,
             names_itself: false,
             wants_secret_in_form: true,
+        })
+    }
+
+    /// With what is not configured from the provider's metadata.
+    async fn discovered(
+        &self,
+        issuers: Vec<String>,
+        endpoints: &Endpoints,
+        emails: Option<String>,
+    ) -> Result<Places, Failure> {
+        let social = self.auth.social();
+        let now = self.auth.clock().now();
+        let error = match social.directory().metadata(&self.line, endpoints, now).await {
+            Ok(found) => {
+                return Ok(Places {
+                    issuers,
+                    authorization: found.authorization_endpoint,
+                    token: found.token_endpoint,
+                    userinfo: found.userinfo_endpoint,
+                    emails,
+                    jwks: Some(found.jwks_uri),
+                    names_itself: found.names_itself,
+                    wants_secret_in_form: found.wants_secret_in_form,
+                });
+            }
+            Err(error) => error,
+        };
+        // Token endpoint and keys are enough for clients that go to the provider themselves. Of
+        // what the metadata may have promised nothing is waived.
+        let token = endpoints.token_endpoint.clone();
+        let Some((token, jwks)) = token.zip(endpoints.jwks_uri.clone()) else {
+            return Err(error.into());
+        };
+        Ok(Places {
+            issuers,
+            authorization: String::new(),
+            token,
+            userinfo: endpoints.userinfo_endpoint.clone(),
+            emails,
+            jwks: Some(jwks),
+            names_itself: true,
+            wants_secret_in_form: false,
         })
     }
 

@@ -4,9 +4,9 @@
 use ironlatch_core::database::Statement;
 use ironlatch_core::ports::Token;
 use ironlatch_core::settings::ProviderKind;
-use ironlatch_core::social::{Grant, SocialError};
+use ironlatch_core::social::{Errand, Grant, SocialError};
 use ironlatch_testkit::each_engine;
-use ironlatch_testkit::provider::{CLIENT_SECRET, FRONT_END, Fault, Person};
+use ironlatch_testkit::provider::{At, CLIENT_SECRET, FRONT_END, Fault, Person};
 use serde_json::{Value, json};
 
 use super::{House, KINDS, ada, refusal};
@@ -300,4 +300,19 @@ async fn of_a_profile_is_kept_what_may_be_shown() {
         "email_verified": true,
     });
     assert_eq!(told, expected);
+}
+
+/// The contract's client goes to the provider itself, so nobody here needs to know its page.
+#[tokio::test]
+async fn a_token_endpoint_and_keys_are_enough_for_the_contracts_client() {
+    let house = House::changed(ProviderKind::Google, |settings| {
+        let endpoints = &mut settings.social.get_mut("google").unwrap().endpoints;
+        endpoints.authorization_endpoint = None;
+    })
+    .await;
+    house.provider.break_with(Fault::Status(At::Metadata, 404));
+    house.bring_code(&ada()).await.unwrap();
+    let social = house.test.auth.social();
+    let departure = social.depart("google", Errand::SignIn { next: None }).await;
+    assert!(matches!(departure, Err(SocialError::NotVouched)), "there is nowhere to go");
 }
