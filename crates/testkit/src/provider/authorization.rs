@@ -168,7 +168,9 @@ impl FakeProvider {
                     person: person.clone(),
                     expires_at: self.now_seconds() + CODE_SECONDS,
                 };
-                self.state().codes.insert(code, issued);
+                let mut state = self.state();
+                state.given.push(code.clone());
+                state.codes.insert(code, issued);
             }
             if let Some(state) = &wish.state {
                 pairs.append_pair("state", state);

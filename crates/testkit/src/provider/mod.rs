@@ -55,6 +55,7 @@ struct State {
     access_tokens: HashMap<String, token::Access>,
     signer: Arc<Signer>,
     asked: Vec<Asked>,
+    given: Vec<String>,
 }
 
 /// A request it got.
@@ -97,6 +98,7 @@ impl FakeProvider {
             access_tokens: HashMap::new(),
             signer: Arc::new(signer),
             asked: Vec::new(),
+            given: Vec::new(),
         };
         let url = format!("http://127.0.0.1:{port}");
         let provider =
@@ -281,6 +283,12 @@ impl FakeProvider {
     #[must_use]
     pub fn asked_at(&self, path: &str) -> Vec<Asked> {
         self.asked().into_iter().filter(|asked| asked.path == path).collect()
+    }
+
+    /// Every code, access token and ID token it gave: secrets that belong in no log.
+    #[must_use]
+    pub fn given(&self) -> Vec<String> {
+        self.state().given.clone()
     }
 
     /// An ID token for this person, as the provider would make it without a nonce; faults that

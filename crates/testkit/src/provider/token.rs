@@ -61,7 +61,11 @@ impl FakeProvider {
     fn tokens(&self, code: &Code) -> Value {
         let token = secret("at-");
         let access = Access { person: code.person.clone(), scopes: code.scopes.clone() };
-        self.state().access_tokens.insert(token.clone(), access);
+        {
+            let mut state = self.state();
+            state.given.push(token.clone());
+            state.access_tokens.insert(token.clone(), access);
+        }
         let mut answer = json!({
             "access_token": token,
             "token_type": if self.kind() == ProviderKind::Github { "bearer" } else { "Bearer" },
@@ -130,6 +134,17 @@ impl FakeProvider {
 
     /// An ID token, with the faults that are switched on.
     pub(super) fn write_id_token(
+        &self,
+        person: &Person,
+        nonce: Option<&str>,
+        access_token: Option<&str>,
+    ) -> String {
+        let token = self.faulty_id_token(person, nonce, access_token);
+        self.state().given.push(token.clone());
+        token
+    }
+
+    fn faulty_id_token(
         &self,
         person: &Person,
         nonce: Option<&str>,
