@@ -6,6 +6,9 @@ import { PASSWORD } from './world.mjs';
 
 const OTHER_PASSWORD = 'fünfzehn Igel im Schnee';
 
+/** One network may sign up a few times an hour. */
+export const PAUSE = 3_601;
+
 export const CHECKS = {
   async 'the browser that signed up confirms with one click'(world) {
     const { person, email, link } = await world.signUp();

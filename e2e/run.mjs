@@ -39,25 +39,23 @@ const wanted = process.argv[2] ?? '';
 let passed = 0;
 let failed = 0;
 
-/** Runs checks against a server of their own, without scripts and with them. */
-async function run(browser, checks, server) {
-  const before = failed;
-  try {
-    for (const mode of ['no-scripts', 'scripts']) {
-      const world = new World(browser, server, mode);
-      for (const [name, check] of Object.entries({ ...checks, ...AFTERWARDS })) {
-        if (!name.includes(wanted) && !(name in AFTERWARDS)) continue;
-        try {
-          await check(world);
-          passed += 1;
-          console.log(`ok   ${mode}: ${name}`);
-        } catch (error) {
-          failed += 1;
-          console.log(`FAIL ${mode}: ${name}\n${error.stack}`);
-        }
+/** Runs checks without scripts and with them, each time against a server of their own. */
+async function run(browser, { CHECKS, PAUSE }, start) {
+  for (const mode of ['no-scripts', 'scripts']) {
+    const before = failed;
+    const server = await start();
+    const world = new World(browser, server, mode, PAUSE);
+    for (const [name, check] of Object.entries({ ...CHECKS, ...AFTERWARDS })) {
+      if (!name.includes(wanted) && !(name in AFTERWARDS)) continue;
+      try {
+        await check(world);
+        passed += 1;
+        console.log(`ok   ${mode}: ${name}`);
+      } catch (error) {
+        failed += 1;
+        console.log(`FAIL ${mode}: ${name}\n${error.stack}`);
       }
     }
-  } finally {
     server.stop();
     if (failed > before) {
       console.log(`the server's last words:\n${server.log.join('').slice(-4_000)}`);
@@ -69,8 +67,8 @@ rmSync(RESULTS, { recursive: true, force: true });
 mkdirSync(RESULTS, { recursive: true });
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 try {
-  await run(browser, pages.CHECKS, await startServer());
-  await run(browser, social.CHECKS, await startServerWithProviders(social.CONFIG));
+  await run(browser, pages, startServer);
+  await run(browser, social, () => startServerWithProviders(social.CONFIG));
 } finally {
   await browser.close();
 }

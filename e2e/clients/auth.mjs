@@ -1,14 +1,26 @@
 // What the front end of `/api/auth/*` does: a page of another origin that keeps everything but the
 // refresh cookie in memory, and asks for two refreshes at once whenever it is loaded.
 
+import { createHash, randomBytes } from 'node:crypto';
 import { Browser } from '../browser.mjs';
+import { FRONT_END } from '../providers/index.mjs';
+import { visit } from '../providers/visitor.mjs';
 
 export const name = 'auth';
+export const needsProviders = true;
 
 const ORIGIN = 'http://127.0.0.1:5173';
 const PASSWORD = 'vierzehn Igel im Regen';
 const MINUTE = 60;
 const DAY = 24 * 60 * MINUTE;
+
+/** What the buttons ask for. */
+const BUTTONS = {
+  google: { scope: 'openid email profile', access_type: 'offline', prompt: 'select_account' },
+  github: { scope: 'read:user user:email' },
+  facebook: { scope: 'email,public_profile' },
+  linkedin: { scope: 'r_liteprofile r_emailaddress' },
+};
 
 /** One load of the page; several share a browser's cookies. */
 class Page extends Browser {
@@ -57,6 +69,37 @@ class Page extends Browser {
     return refresh;
   }
 
+  /** A button: keeps what the way back needs, and says where the browser goes. */
+  leave(provider, { client, endpoints }) {
+    const nonce = randomBytes(24).toString('base64url');
+    const state = btoa(JSON.stringify({ nonce, provider }));
+    const verifier = randomBytes(48).toString('base64url');
+    this.storage = { state, verifier };
+    const url = new URL(endpoints.authorization_endpoint);
+    const challenge = createHash('sha256').update(verifier).digest('base64url');
+    const pkce = { code_challenge: challenge, code_challenge_method: 'S256' };
+    const query = {
+      client_id: client.id,
+      redirect_uri: FRONT_END,
+      response_type: 'code',
+      state,
+      ...BUTTONS[provider],
+      ...(provider === 'facebook' ? {} : pkce),
+    };
+    for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
+    return url.href;
+  }
+
+  /** `OAuthCallback`: the state is its own affair, the verifier always goes along. */
+  async oauthCallback(url) {
+    const [code, state] = ['code', 'state'].map((key) => url.searchParams.get(key));
+    if (!code || state !== this.storage.state) throw new Error('Invalid state');
+    const { provider } = JSON.parse(atob(state));
+    const body = { code, code_verifier: this.storage.verifier };
+    const { access, user } = await this.post(`/auth/social/${provider}/`, body);
+    Object.assign(this, { access, user });
+  }
+
   /** The header's button: whatever is answered, the page forgets the person. */
   async logout() {
     await this.api('/auth/logout/', { method: 'POST' }).catch(() => null);
@@ -74,7 +117,7 @@ async function refusal(act) {
   return 'no error';
 }
 
-export async function run({ base, mail, advance, check }) {
+export async function run({ base, providers, mail, advance, check }) {
   const is = (found, wanted) =>
     check(found === wanted, `${JSON.stringify(found)} instead of ${JSON.stringify(wanted)}`);
   const email = 'ada@example.com';
@@ -83,6 +126,7 @@ export async function run({ base, mail, advance, check }) {
 
   // Nobody is signed in.
   is((await load()).user, null);
+  await signsInElsewhere(base, providers, mail, is);
   is(await refusal(browser.refreshToken()), '{"detail":"No refresh token"}');
 
   const account = { username: 'ada', email, password: PASSWORD };
@@ -121,6 +165,81 @@ export async function run({ base, mail, advance, check }) {
   await browser.login(email, PASSWORD);
   await advance(15 * DAY);
   is((await load()).user, null);
+}
+
+/** Every provider's button: once, and again from a browser that knows nothing. */
+async function signsInElsewhere(base, providers, mail, is) {
+  for (const provider of Object.keys(BUTTONS)) {
+    const email = `${provider}@example.com`;
+    const signIn = async (cookies) => {
+      const page = new Page(base, cookies);
+      await page.oauthCallback(await visit(page.leave(provider, providers[provider]), email));
+      return page;
+    };
+    const page = await signIn();
+    const isProven = provider === 'google' || provider === 'github';
+    is(page.user.email_verified, isProven);
+    is(page.user.email === email, isProven);
+    const me = await page.me(page.access);
+    is(`${me.id} ${me.providers}`, `${page.user.id} ${provider}`);
+    is((await new Page(base, page.cookies).mount()).user?.id, me.id);
+    is((await signIn()).user.id, me.id);
+    await page.logout();
+    is((await new Page(base, page.cookies).mount()).user, null);
+  }
+  await failsElsewhere(base, providers, is);
+  await connectsNothingUnproven(base, providers, mail, is);
+}
+
+/** What the page shows behind "Backend error: ". */
+async function failsElsewhere(base, providers, is) {
+  const page = new Page(base);
+  const post = (provider, body) => refusal(page.post(`/auth/social/${provider}/`, body));
+  is(await post('myspace', { code: 'x' }), '{"detail":"Unsupported provider"}');
+  is(
+    await post('google', { access_token: 'x' }),
+    '{"detail":"Failed to fetch user from provider",' +
+      '"error":"access_token is not accepted; send code"}',
+  );
+  for (const provider of Object.keys(BUTTONS)) {
+    const email = `fails-${provider}@example.com`;
+    const away = () => page.leave(provider, providers[provider]);
+    const denied = await visit(away(), email, 'deny');
+    is(denied.searchParams.get('code'), null);
+    const failed = async (body) => {
+      const said = await post(provider, body);
+      is(/^\{"detail":"Code exchange failed","error":"[^"]+"\}$/.test(said), true);
+    };
+    await failed({ code: 'guessed', code_verifier: 'a'.repeat(43) });
+    const code = (await visit(away(), email)).searchParams.get('code');
+    if (provider !== 'facebook') {
+      await failed({ code });
+      await failed({ code, code_verifier: 'a'.repeat(43) });
+    }
+    const back = await visit(away(), email);
+    await page.oauthCallback(back);
+    is(await refusal(page.oauthCallback(back)) !== 'no error', true);
+    await failed({ code: back.searchParams.get('code'), code_verifier: page.storage.verifier });
+  }
+}
+
+/** An account with a password joins a provider's only if both sides have proven the address. */
+async function connectsNothingUnproven(base, providers, mail, is) {
+  const email = 'unverified-grace@example.com';
+  const page = new Page(base);
+  await page.post('/auth/register/', { username: 'grace', email, password: PASSWORD });
+  await page.login(email, PASSWORD);
+  await verifies(base, mail, email, page, is);
+  for (const provider of Object.keys(BUTTONS)) {
+    const other = new Page(base);
+    const back = await visit(other.leave(provider, providers[provider]), email);
+    is(
+      await refusal(other.oauthCallback(back)),
+      '{"detail":"An account with this e-mail already exists. ' +
+        'Sign in with your password to connect it."}',
+    );
+  }
+  is((await page.me(page.access)).providers.length, 0);
 }
 
 /** The link of the mail, opened through the contract's own path. */

@@ -43,7 +43,7 @@ export async function startFacebook(client) {
     },
 
     '/me'(request, response, url) {
-      const found = oauth.owner(request);
+      const found = oauth.owner(request, url.searchParams.get('access_token'));
       if (!found) return sendError(response, 190, 'Invalid OAuth access token.');
       const { subject: id, name, email } = found.person;
       const all = { id, name, ...(found.scope.includes('email') ? { email } : {}) };

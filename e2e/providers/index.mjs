@@ -8,24 +8,26 @@ import { startGeneric, startGoogle } from './oidc.mjs';
 /** Where the contract's front end receives codes. */
 export const FRONT_END = 'http://127.0.0.1:5173/oauth/callback';
 
+/** By their names: which kind, who starts it, and what else is configured. */
 const KINDS = {
-  google: ['google', startGoogle],
-  github: ['github', startGithub],
-  facebook: ['facebook', startFacebook],
-  linkedin: ['linkedin', startLinkedin],
-  generic: ['oidc', startGeneric],
+  google: ['google', startGoogle, {}],
+  github: ['github', startGithub, {}],
+  facebook: ['facebook', startFacebook, {}],
+  // As the contract has it; without these scopes LinkedIn's newer dialect is spoken.
+  linkedin: ['linkedin', startLinkedin, { scopes: ['r_liteprofile', 'r_emailaddress'] }],
+  generic: ['oidc', startGeneric, { title: 'Our own issuer' }],
 };
 
 /** Starts them all for a server that will be at `base`. */
 export async function startProviders(base) {
   const providers = {};
-  for (const [name, [kind, start]] of Object.entries(KINDS)) {
+  for (const [name, [kind, start, more]] of Object.entries(KINDS)) {
     const client = {
       id: `ironlatch-at-${name}`,
       secret: `the secret of ${name}, 4711`,
       redirectUris: [`${base}/api/auth/social/${name}/callback`, FRONT_END],
     };
-    providers[name] = { kind, client, ...(await start(client)) };
+    providers[name] = { kind, client, more, ...(await start(client)) };
   }
   return {
     providers,
@@ -34,13 +36,14 @@ export async function startProviders(base) {
   };
 }
 
-function section([name, { kind, client, endpoints }]) {
+function section([name, { kind, client, more, endpoints }]) {
   const settings = {
     kind,
     client_id: client.id,
     client_secret: client.secret,
     redirect_uri: FRONT_END,
     ...endpoints,
+    ...more,
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
   return [`[social.${name}]`, ...lines, 'allow_private_addresses = true', ''].join('\n');

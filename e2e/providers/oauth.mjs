@@ -69,10 +69,10 @@ export class OAuth {
     return { token, scope: found.scope };
   }
 
-  /** Whose token a request brings, and what it may be used for. */
-  owner(request) {
-    const [, token] = (request.headers.authorization ?? '').match(/^bearer (\S+)$/i) ?? [];
-    return this.#tokens.get(token) ?? null;
+  /** Whose token a request brings, and what it may be used for; some take it as a parameter. */
+  owner(request, parameter = null) {
+    const [, bearer] = (request.headers.authorization ?? '').match(/^bearer (\S+)$/i) ?? [];
+    return this.#tokens.get(bearer ?? parameter) ?? null;
   }
 }
 
