@@ -69,7 +69,6 @@ export class World {
   async person() {
     const javaScriptEnabled = this.mode === 'scripts';
     const context = await this.browser.newContext({ javaScriptEnabled, locale: 'en-GB' });
-    context.setDefaultTimeout(10_000);
     return new Person(this, context);
   }
 
@@ -95,10 +94,10 @@ export class World {
     return advance(this.base, seconds);
   }
 
-  /** The link in the newest mail to an address, once there are so many mails to it. */
+  /** The newest link mailed to an address, once there are so many mails to it. */
   async link(email, mails = 1) {
-    const [newest] = await messages(this.base, email, mails);
-    return newest.text.match(/https?:\S+/)[0];
+    const all = await messages(this.base, email, mails);
+    return all.map(({ text }) => text.match(/https?:\S+/)).find(Boolean)[0];
   }
 
   /** The code in the newest message to a number, once there is one. */

@@ -21,6 +21,7 @@ mod second_factor;
 mod sessions;
 mod sink;
 mod sms;
+mod social;
 mod stolen_database;
 mod uniform;
 mod users_door;
