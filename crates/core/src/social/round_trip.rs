@@ -25,6 +25,14 @@ impl Social<'_> {
         Ok(Departure { authorization_url, flow: sealed, flow_lifetime: flow::LIFETIME })
     }
 
+    /// What a browser left for, while its cookie is good; nothing is used up. For pages that tell
+    /// of a failure and offer to try again.
+    #[must_use]
+    pub fn errand(&self, provider: &str, flow: &Token) -> Option<Errand> {
+        let now = self.auth.clock().now();
+        Flow::open(flow, provider, self.auth.secrets(), now)?.errand()
+    }
+
     /// Takes what came back with a browser: whoever the provider vouches for, and what the way
     /// was for. The browser must be the one that left, with the `state` it left with; from then
     /// on the way is used up, whatever comes of it.

@@ -85,16 +85,18 @@ pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -
     if uri.query().is_some() && !names_a_link(&uri) {
         return shown(&app, without_link(&app, &uri, &headers));
     }
-    let second_step = app.cookies().read(&headers, Cookie::SecondStep);
+    // What a way back from a provider left comes before a link that waits; a link that is opened
+    // now takes it away.
+    let mut left = vec![Cookie::SecondStep, Cookie::Outcome];
+    left.retain(|cookie| app.cookies().read(&headers, *cookie).is_some());
     match arrive(&app, &uri, &headers, Cookie::SignInLink, "sign-in") {
         Arrival::Redirect(mut response) => {
-            if uri.query().is_some() && second_step.is_some() {
-                // The newer way in counts.
-                response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SecondStep));
+            for old in left.into_iter().filter(|_| uri.query().is_some()) {
+                response.headers_mut().append(SET_COOKIE, app.cookies().clear(old));
             }
             response
         }
-        Arrival::Here(Some(token)) if second_step.is_none() => {
+        Arrival::Here(Some(token)) if left.is_empty() => {
             shown(&app, question(&app, &headers, &token, None).await)
         }
         Arrival::Here(_) => shown(&app, without_link(&app, &uri, &headers)),

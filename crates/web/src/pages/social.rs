@@ -94,7 +94,10 @@ pub(crate) async fn callback(
             let sign_in = app.auth().sign_in();
             match sign_in.come_back(&provider, flow.as_ref(), returned, arrival).await {
                 Ok(came_back) => welcome(&app, &uri, came_back),
-                Err(error) => onward(&app, &uri, None, Outcome::from(error)),
+                Err(error) => {
+                    let errand = flow.and_then(|flow| app.auth().social().errand(&provider, &flow));
+                    failed(&app, &uri, errand, Outcome::from(error))
+                }
             }
         }
         (Err(problem), _) | (_, Err(problem)) => Err(problem),
@@ -117,14 +120,12 @@ fn returned(query: Result<QueryFields, Problem>) -> Returned {
 }
 
 fn welcome(app: &App, uri: &Uri, came_back: CameBack) -> PageResult {
-    let read = |next: Option<String>| next.and_then(|next| Next::parse(&next, app.origins()));
     match came_back {
-        CameBack::Linked { next, .. } => onward(app, uri, read(next), Outcome::Linked),
+        CameBack::Linked { next, .. } => onward(app, uri, checked(app, next), Outcome::Linked),
         CameBack::SignIn { step, next } => match *step {
-            Step::SignedIn(signed_in) => in_at_once(app, uri, read(next), &signed_in),
+            Step::SignedIn(signed_in) => in_at_once(app, uri, checked(app, next), &signed_in),
             Step::SecondFactor(challenge) => {
-                let next = read(next).map(|next| format!("?next={}", next.encoded()));
-                let mut response = to(&page_above(uri, &next.unwrap_or_default()))?;
+                let mut response = to(&page_above(uri, checked(app, next).as_ref()))?;
                 let token = challenge.token.reveal();
                 let lifetime = challenge.lifetime;
                 let line = app.cookies().set(Cookie::SecondStep, token, lifetime, app.now());
@@ -133,6 +134,20 @@ fn welcome(app: &App, uri: &Uri, came_back: CameBack) -> PageResult {
             }
         },
     }
+}
+
+/// Looked at again: what was allowed when the browser left need not be now.
+fn checked(app: &App, next: Option<String>) -> Option<Next> {
+    next.and_then(|next| Next::parse(&next, app.origins()))
+}
+
+/// To the page that tells what went wrong; whoever signs in after all goes on from there.
+fn failed(app: &App, uri: &Uri, errand: Option<Errand>, outcome: Outcome) -> PageResult {
+    let next = match errand {
+        Some(Errand::SignIn { next }) if outcome.asks_again() => checked(app, next),
+        _ => None,
+    };
+    tell(app, to(&page_above(uri, next.as_ref()))?, outcome)
 }
 
 fn in_at_once(app: &App, uri: &Uri, next: Option<Next>, signed_in: &SignedIn) -> PageResult {
@@ -145,10 +160,14 @@ fn in_at_once(app: &App, uri: &Uri, next: Option<Next>, signed_in: &SignedIn) ->
 
 /// On to `next`, or to the page that tells how it ended.
 fn onward(app: &App, uri: &Uri, next: Option<Next>, outcome: Outcome) -> PageResult {
-    if let Some(next) = next {
-        return to(next.as_str());
+    match next {
+        Some(next) => to(next.as_str()),
+        None => tell(app, to(&page_above(uri, None))?, outcome),
     }
-    let mut response = to(&page_above(uri, ""))?;
+}
+
+/// Leaves a word for the page.
+fn tell(app: &App, mut response: Response, outcome: Outcome) -> PageResult {
     let word = outcome.word();
     let line = app.cookies().set(Cookie::Outcome, word, OUTCOME_LIFETIME, app.now());
     answer::add_token_cookie(&mut response, line)?;
@@ -156,7 +175,8 @@ fn onward(app: &App, uri: &Uri, next: Option<Next>, outcome: Outcome) -> PageRes
 }
 
 /// `/sign-in`, relative, so that it holds under any prefix and behind any proxy.
-fn page_above(uri: &Uri, query: &str) -> String {
+fn page_above(uri: &Uri, next: Option<&Next>) -> String {
+    let query = next.map(|next| format!("?next={}", next.encoded())).unwrap_or_default();
     format!("{}sign-in{query}", super::up_from(uri))
 }
 

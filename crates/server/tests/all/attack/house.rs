@@ -208,6 +208,8 @@ impl House {
                 "refresh_token",
                 "secret",
                 "challenge",
+                "code_verifier",
+                "id_token",
             ];
             let texts = members.iter().filter(|(key, _)| secret.contains(&key.as_str()));
             found.extend(texts.filter_map(|(_, value)| Some(value.as_str()?.to_owned())));
