@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use ironlatch_core::Auth;
-use ironlatch_core::accounts::{AccountRef, Email, Username};
+use ironlatch_core::accounts::{AccountIdentity, AccountRef, Email, Username};
 use ironlatch_core::ids::AccountId;
 use ironlatch_core::ports::Token;
 use ironlatch_core::sessions::Account as Found;
@@ -138,6 +138,10 @@ fn show(account: &Found) {
     println!("staff         {}", account.is_staff);
     println!("superuser     {}", account.is_superuser);
     println!("groups        {}", account.groups.join(", "));
+    // Who somebody is there is the provider's text, and this is a terminal.
+    let said = |one: &AccountIdentity| format!("{} ({})", one.provider, one.subject.escape_debug());
+    let providers: Vec<_> = account.identities.iter().map(said).collect();
+    println!("providers     {}", providers.join(", "));
     println!("created       {}", words(Some(account.created_at)));
     println!("last sign-in  {}", words(account.last_sign_in_at));
     println!("disabled      {}", words(account.disabled_at));
