@@ -1,5 +1,7 @@
 //! Statements decided beforehand, and batches of them that stand or fall together.
 
+use std::time::Duration;
+
 use super::Value;
 
 /// One SQL statement with its parameters `$1`, `$2`, … in order.
@@ -39,13 +41,14 @@ impl Statement {
 pub struct Batch {
     pub(super) statements: Vec<Statement>,
     pub(super) returning: Option<usize>,
+    pub(super) patience: Duration,
 }
 
 impl Batch {
     /// An empty batch; writing it does nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { statements: Vec::new(), returning: None }
+        Self { statements: Vec::new(), returning: None, patience: Duration::ZERO }
     }
 
     /// Adds a statement at the end.
@@ -69,6 +72,14 @@ impl Batch {
         self.statements.extend(other.statements);
     }
 
+    /// Lets the batch wait so long for others to be committed with it, where a commit costs
+    /// more than what is in it: on the embedded engine.
+    #[must_use]
+    pub const fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -78,6 +89,6 @@ impl Batch {
 
 impl From<Statement> for Batch {
     fn from(statement: Statement) -> Self {
-        Self { statements: vec![statement], returning: None }
+        Self { statements: vec![statement], ..Self::default() }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use sms::SmsLimitError;
 
 use crate::Auth;
 use crate::client::{Client, Network};
-use crate::database::{Statement, WriteError};
+use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::AccountId;
 use crate::ports::Token;
@@ -255,10 +255,20 @@ impl Limits<'_> {
     /// slip through; [`Limits::give_back`] takes it back when it turns out right. The delay
     /// doubles with each failure (NIST SP 800-63B-4 §3.2.2).
     pub(crate) async fn reserve(&self, subject: Subject) -> Result<Reserved, LimitError> {
+        self.reserve_patiently(subject, Duration::ZERO).await
+    }
+
+    /// [`Limits::reserve`] by somebody who has to wait at least so long anyhow.
+    pub(crate) async fn reserve_patiently(
+        &self,
+        subject: Subject,
+        patience: Duration,
+    ) -> Result<Reserved, LimitError> {
         let now = self.auth.clock().now();
         let settings = &self.auth.settings().limits;
-        let counted = store::reserve(subject.0, settings, now);
-        let rows = self.auth.database().write_returning(counted).await;
+        let mut counted = Batch::new().patient(patience);
+        counted.add_returning(store::reserve(subject.0, settings, now));
+        let rows = self.auth.database().write(counted).await;
         match rows.map_err(WriteError::unexpected)?.first() {
             Some(row) => Ok(Reserved { subject, blocked_until: row.time(0)? }),
             None => Err(LimitError::TooMany(self.blocked_until(subject, now).await?)),

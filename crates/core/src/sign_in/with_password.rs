@@ -174,9 +174,10 @@ impl SignIn<'_> {
         let limits = self.auth.limits();
         let owner = found.map(Candidate::device_owner);
         let subject = limits.password_subject(identifier, owner, client);
-        let reserved = limits.reserve(subject).await?;
-        let stored = found.map(|found| self.stored_hash(found)).transpose()?.flatten();
         let passwords = self.auth.passwords();
+        let patience = passwords.patience(client.network());
+        let reserved = limits.reserve_patiently(subject, patience).await?;
+        let stored = found.map(|found| self.stored_hash(found)).transpose()?.flatten();
         let compared = passwords
             .check_or_pretend(stored.as_ref(), password, identifier, client.network())
             .await;

@@ -57,6 +57,11 @@ impl Gate {
         self.light.admit(&self.light.lock(), network)
     }
 
+    /// How long the next ordinary piece of work of this network would wait.
+    pub(super) fn wait(&self, network: Network) -> Duration {
+        self.light.wait(&self.light.lock(), network)
+    }
+
     /// Waits for a slot and does the work there.
     pub(super) async fn derive(
         &self,

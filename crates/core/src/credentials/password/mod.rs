@@ -110,6 +110,14 @@ impl Passwords<'_> {
         self.auth.hashing().gate.admit(network)
     }
 
+    /// How long somebody of this network can do other things first without being hashed any
+    /// later to speak of: a part of the wait for a slot, and nothing where there is none. What
+    /// they write meanwhile shares a commit with others'.
+    pub(crate) fn patience(&self, network: Network) -> Duration {
+        const LONGEST: Duration = Duration::from_millis(25);
+        (self.auth.hashing().gate.wait(network) / 4).min(LONGEST)
+    }
+
     /// Hashes a new password with today's parameters (PHC string, not sealed).
     pub async fn hash(&self, password: &Token, network: Network) -> Result<StoredHash, GateError> {
         let hashing = self.auth.hashing();

@@ -60,12 +60,18 @@ pub(super) struct Writer {
     latest: usize,
     /// Batches of a broken group that run again, each in a transaction of its own.
     again: Vec<Job>,
+    /// Patient batches, and until when the least patient of them waits.
+    patient: Vec<Job>,
+    patient_until: Option<Instant>,
     doubt: Option<Doubt>,
 }
 
 impl Writer {
     pub(super) const fn new(path: PathBuf, jobs: Receiver<Job>, prefix: [u8; 8]) -> Self {
-        Self { path, jobs, prefix, groups: 0, latest: 1, again: Vec::new(), doubt: None }
+        let again = Vec::new();
+        let patient = Vec::new();
+        let (patient_until, doubt) = (None, None);
+        Self { path, jobs, prefix, groups: 0, latest: 1, again, patient, patient_until, doubt }
     }
 
     /// Works until every sender is gone.
@@ -91,12 +97,49 @@ impl Writer {
                     return Ended::Broken;
                 }
             }
-            let Ok(first) = self.jobs.recv() else { return Ended::Stopped };
-            let group = self.gather(first);
+            let Some(group) = self.next_group() else { return Ended::Stopped };
             if self.commit(session, group).is_err() {
                 return Ended::Broken;
             }
         }
+    }
+
+    /// What is committed next: the patient go with the first that is not, or by themselves when
+    /// their time has come. `None` when nobody will send another job.
+    fn next_group(&mut self) -> Option<Vec<Job>> {
+        loop {
+            let next = match self.patient_until {
+                None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    self.jobs.recv_timeout(left)
+                }
+            };
+            match next {
+                Ok(job) if job.batch.patience.is_zero() => {
+                    let gathered = self.gather(job);
+                    let mut group = self.take_patient();
+                    group.extend(gathered);
+                    return Some(group);
+                }
+                Ok(job) => {
+                    let until = Instant::now() + job.batch.patience;
+                    self.patient_until =
+                        Some(self.patient_until.map_or(until, |least| least.min(until)));
+                    self.patient.push(job);
+                    if self.patient.len() >= MOST_BATCHES {
+                        return Some(self.take_patient());
+                    }
+                }
+                Err(_) if !self.patient.is_empty() => return Some(self.take_patient()),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn take_patient(&mut self) -> Vec<Job> {
+        self.patient_until = None;
+        std::mem::take(&mut self.patient)
     }
 
     /// All waiting batches. The writers just answered come back one after the other, so the
@@ -108,8 +151,10 @@ impl Writer {
         let since = Instant::now();
         loop {
             group.extend(self.jobs.try_iter().take(MOST_BATCHES - group.len()));
-            if group.len() >= self.latest || since.elapsed() >= MOMENT {
-                self.latest = group.len();
+            let pressing = group.iter().filter(|job| job.batch.patience.is_zero()).count();
+            let is_full = group.len() >= MOST_BATCHES;
+            if pressing >= self.latest || is_full || since.elapsed() >= MOMENT {
+                self.latest = pressing;
                 return group;
             }
             std::thread::yield_now();
@@ -246,6 +291,7 @@ impl Writer {
                 let doubted = self.doubt.take().into_iter().flat_map(|doubt| doubt.group);
                 refuse(doubted.map(|done| done.job), &error);
                 refuse(self.again.drain(..), &error);
+                refuse(self.take_patient(), &error);
             }
             match self.jobs.recv_timeout(PAUSE) {
                 Ok(job) => refuse([job], &error),

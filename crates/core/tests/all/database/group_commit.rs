@@ -84,6 +84,56 @@ async fn batches_that_wait_share_one_commit() {
     assert_eq!(names(&embedded.database).await.len(), 100);
 }
 
+#[tokio::test]
+async fn a_patient_batch_shares_the_commit_of_the_next_that_is_not() {
+    let embedded = Embedded::new().await;
+    let before = embedded.groups().await;
+    let patient = |name: &str| Batch::from(insert(name)).patient(Duration::from_mins(10));
+    let waiting = [embedded.spawn(patient("a")), embedded.spawn(patient("b"))];
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(waiting.iter().all(|answer| !answer.is_finished()), "nobody has come yet");
+    embedded.database.write(insert("c").into()).await.unwrap();
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!(embedded.groups().await - before, 1);
+    assert_eq!(names(&embedded.database).await.len(), 3);
+}
+
+#[tokio::test]
+async fn patient_batches_are_committed_alone_when_nobody_comes() {
+    let embedded = Embedded::new().await;
+    let before = embedded.groups().await;
+    let patience = |name: &str, millis| {
+        embedded.spawn(Batch::from(insert(name)).patient(Duration::from_millis(millis)))
+    };
+    // The least patient one decides for all.
+    let waiting = [patience("a", 600_000), patience("b", 20), patience("c", 600_000)];
+    for answer in waiting {
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!(names(&embedded.database).await.len(), 3);
+    assert!((1..=2).contains(&(embedded.groups().await - before)));
+}
+
+#[tokio::test]
+async fn a_database_that_is_closed_commits_what_was_patient() {
+    let embedded = Embedded::new().await;
+    let waiting = embedded.spawn(Batch::from(insert("a")).patient(Duration::from_mins(10)));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let Embedded { database, folder } = embedded;
+    drop(database);
+    // The write itself keeps the database open until its answer is dropped.
+    waiting.abort();
+    assert!(waiting.await.unwrap_err().is_cancelled());
+    let found = || {
+        let connection = Connection::open(folder.path().join("test.db")).unwrap();
+        let count = "SELECT COUNT(*) FROM groups";
+        connection.query_row(count, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(found(), 1);
+}
+
 /// SQLite's answer to a full disk takes back the whole transaction, the batches before it
 /// included, which went well and have not been answered.
 #[tokio::test]
