@@ -58,6 +58,12 @@ impl ProviderSettings {
             store_tokens: false,
         }
     }
+
+    /// The issuer that its identities are stored with.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.endpoints.issuer.as_deref().or(self.kind.issuer())
+    }
 }
 
 /// What providers speak.

@@ -14,7 +14,7 @@ use crate::database::{Batch, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, IdentityId, SessionId};
 use crate::messages::Message;
-use crate::sessions::Present;
+use crate::sessions::{Door, Present};
 use crate::social::{self, Departure, Errand, Grant, Identity, MOST_IDENTITIES, Vouched};
 use crate::time::{Timestamp, minutes};
 
@@ -146,14 +146,31 @@ impl SignIn<'_> {
         identities: &[Identity],
         but: IdentityId,
     ) -> bool {
-        let providers = &self.auth.settings().social;
-        let names = [&account.email_key, &account.username, &account.phone_key];
-        let has_password = account.sealed_hash.is_some() && names.iter().any(|name| name.is_some());
         let phone = account.phone_key.as_ref().filter(|_| account.phone_verified_at.is_some());
-        has_password
+        self.signs_in_with_password(account)
             || account.email_verified_at.is_some()
             || phone.is_some_and(|phone| self.auth.messages().reaches(phone).is_ok())
-            || identities.iter().any(|one| one.id != but && providers.contains_key(&one.provider))
+            || identities.iter().any(|one| one.id != but && self.is_vouched_for(one))
+    }
+
+    /// Whether a door takes the account's password. Every door but one asks for the address; that
+    /// one asks for the name, and knows no second step. None asks for the number.
+    fn signs_in_with_password(&self, account: &Candidate) -> bool {
+        let settings = self.auth.settings();
+        let waits = |door| account.awaits_proof() && settings.waits_for_verification(door);
+        let by_address = account.email_key.is_some() && !waits(Door::Api);
+        let by_name = account.username.is_some()
+            && settings.door(Door::OtpSession).enabled
+            && !account.has_second_factor
+            && !waits(Door::OtpSession);
+        account.sealed_hash.is_some() && (by_address || by_name)
+    }
+
+    /// Whether a provider of today speaks for the identity: its issuer is what counts, since a
+    /// section can be called otherwise, or be made another provider's.
+    fn is_vouched_for(&self, identity: &Identity) -> bool {
+        let mut providers = self.auth.settings().social.values();
+        providers.any(|one| one.issuer() == Some(&*identity.issuer))
     }
 
     fn disconnected(

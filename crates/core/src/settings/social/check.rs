@@ -152,8 +152,7 @@ fn check_addresses(provider: &ProviderSettings, report: &mut Report<'_>) {
 fn check_issuers(providers: &SocialSettings, mistakes: &mut Vec<Mistake>) {
     let mut seen: BTreeMap<&str, (&str, Endpoints)> = BTreeMap::new();
     for (name, provider) in providers {
-        let own = provider.endpoints.issuer.as_deref();
-        let Some(issuer) = own.or(provider.kind.issuer()) else { continue };
+        let Some(issuer) = provider.issuer() else { continue };
         let asked =
             Endpoints { issuer: None, authorization_endpoint: None, ..provider.endpoints.clone() };
         match seen.get(issuer) {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ironlatch_core::settings::ProviderKind;
+use ironlatch_core::settings::{ProviderKind, Settings};
 use ironlatch_testkit::provider::Person;
 use ironlatch_testkit::{PASSWORD, TestClient, TestServer};
 use serde_json::json;
 
-use super::{FLOW, ada, bring, each_with, me};
+use super::{FLOW, ada, bring, each_changed, each_with, me};
 
 const LIST: &str = "/api/auth/social/";
 
@@ -72,6 +72,34 @@ async fn what_belongs_to_somebody_else_or_is_the_last_way_in_stays() {
         assert_eq!(refused.json()["code"], "identity_taken");
     })
     .await;
+}
+
+/// With the name of an account signs in who finds a door that asks for it.
+#[tokio::test]
+async fn a_password_and_a_name_are_a_way_in_where_they_sign_in() {
+    for is_open in [false, true] {
+        let doors = |settings: &mut Settings| settings.doors.otp_session.enabled = is_open;
+        each_changed(ProviderKind::Github, doors, async |server, provider| {
+            let hers = Person::new("77").named("Octocat");
+            let new = bring(&mut server.client(), &provider, &hers).await.expect(200);
+            let name = new.string("/user/username");
+            let mut owner = server.client().with_bearer(&new.string("/access"));
+            let set = json!({ "new_password": PASSWORD });
+            owner.post_json("/api/auth/password/change", &set).await.expect(200);
+            let id = owner.get(LIST).await.expect(200).string("/connections/0/id");
+            let removed = owner.delete(&format!("{LIST}{id}")).await;
+            let login = json!({ "username": name, "password": PASSWORD });
+            let signed_in = server.client().post_json("/users/login/", &login).await;
+            if is_open {
+                removed.expect(204);
+                signed_in.expect(200);
+            } else {
+                assert_eq!(removed.expect(409).json()["code"], "last_way_in");
+                signed_in.expect(404);
+            }
+        })
+        .await;
+    }
 }
 
 /// A stolen session connects and removes nothing for long (D09).

@@ -1,10 +1,12 @@
 //! What owners do with their identities.
 
 use super::kit::{ADA, Kit, PASSWORD, each, each_with, github, google};
+use super::rows::{code, enrol};
 use crate::client::Client;
 use crate::ports::Token;
 use crate::sign_in::{
-    Anew, AnewError, Connection, DisconnectError, OwnerError, RECENT, SignedIn, SocialSignInError,
+    Anew, AnewError, Connection, DisconnectError, OwnerError, RECENT, SecondFactor,
+    SecondFactorAttempt, SignedIn, SocialSignInError, Step,
 };
 use crate::social::Vouched;
 use crate::time::{minutes, seconds};
@@ -133,13 +135,64 @@ async fn the_last_way_in_stays() {
         assert!(matches!(last, Err(DisconnectError::LastWayIn)), "{last:?}");
         disconnect(&kit, &owner, 1).await.unwrap();
 
-        set_password(&kit, &owner).await.unwrap();
-        disconnect(&kit, &owner, 0).await.unwrap();
-        let name = owner.account.username.clone().unwrap();
-        assert_eq!(kit.with_password(&name).await.unwrap().account.id, owner.account.id);
-        let stranger = kit.enter(&github("2", None, false)).await;
-        assert_ne!(stranger.account.id, owner.account.id, "the identity is free");
+        // Its section is called otherwise: it still signs in. Another issuer's does not.
+        kit.advance(seconds(1));
+        connect(&kit, &owner, &google("1", None, false)).await.unwrap();
+        let renamed = kit.node(|settings| {
+            let google = settings.social.remove("google").unwrap();
+            settings.social.insert("work".to_owned(), google);
+        });
+        let renamed = renamed.await;
+        let reused = kit.node(|settings| {
+            let google = settings.social.get_mut("google").unwrap();
+            google.endpoints.issuer = Some("https://login.example.com".to_owned());
+        });
+        let last = disconnect(&reused.await, &owner, 0).await;
+        assert!(matches!(last, Err(DisconnectError::LastWayIn)), "{last:?}");
+        disconnect(&renamed, &owner, 0).await.unwrap();
+        assert_eq!(kit.providers(owner.account.id).await, ["google"]);
+        let vouched = Vouched { provider: "work".to_owned(), ..google("1", None, false) };
+        assert_eq!(renamed.enter(&vouched).await.account.id, owner.account.id);
     })
+    .await;
+}
+
+/// An address is asked for with a password by every door but one.
+#[tokio::test]
+async fn a_password_is_a_way_in_where_a_door_takes_it() {
+    each(async |kit| {
+        let owner = kit.enter(&github("2", None, false)).await;
+        set_password(&kit, &owner).await.unwrap();
+        let last = disconnect(&kit, &owner, 0).await;
+        assert!(matches!(last, Err(DisconnectError::LastWayIn)), "no door takes names: {last:?}");
+        let open = kit.node(|settings| settings.doors.otp_session.enabled = true).await;
+        // That door has no second step.
+        let app = enrol(&open, &owner).await;
+        let vouched = github("2", None, false);
+        let Ok(Step::SecondFactor(challenge)) = open.with(&vouched).await else { panic!("E01") };
+        let attempt = SecondFactorAttempt {
+            challenge: challenge.token,
+            method: SecondFactor::Totp,
+            code: code(&open, &app),
+            arrival: open.arrival(),
+        };
+        let owner = open.auth.sign_in().second_factor(attempt).await.unwrap();
+        let last = disconnect(&open, &owner, 0).await;
+        assert!(matches!(last, Err(DisconnectError::LastWayIn)), "{last:?}");
+    })
+    .await;
+    each_with(
+        |settings| settings.doors.otp_session.enabled = true,
+        async |kit| {
+            let owner = kit.enter(&github("2", None, false)).await;
+            set_password(&kit, &owner).await.unwrap();
+            disconnect(&kit, &owner, 0).await.unwrap();
+            let name = owner.account.username.clone().unwrap();
+            assert_eq!(kit.with_password(&name).await.unwrap().account.id, owner.account.id);
+            let stranger = kit.enter(&github("2", None, false)).await;
+            assert_ne!(stranger.account.id, owner.account.id, "the identity is free");
+        },
+    )
     .await;
 }
 

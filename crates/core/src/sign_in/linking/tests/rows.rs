@@ -4,6 +4,7 @@ use super::kit::{ADA, Kit, PASSWORD, each, each_with, github, google};
 use crate::accounts::{AccountRef, Phone};
 use crate::credentials::totp::Enrolment;
 use crate::ports::Token;
+use crate::settings::Settings;
 use crate::sign_in::{
     Confirmation, RECENT, SecondFactor, SecondFactorAttempt, SignInError, SignedIn,
     SocialSignInError, Step,
@@ -19,7 +20,7 @@ fn is_refused(step: &Result<Step, SocialSignInError>) -> bool {
 }
 
 /// What an app shows.
-fn code(kit: &Kit, enrolment: &Enrolment) -> Token {
+pub(super) fn code(kit: &Kit, enrolment: &Enrolment) -> Token {
     let now = kit.auth.clock().now().seconds().unsigned_abs();
     let at = ironlatch_testkit::START;
     let at = at.plus(seconds(now).saturating_sub(seconds(at.seconds().unsigned_abs())));
@@ -27,7 +28,7 @@ fn code(kit: &Kit, enrolment: &Enrolment) -> Token {
 }
 
 /// Enrols an app in a session.
-async fn enrol(kit: &Kit, signed_in: &SignedIn) -> Enrolment {
+pub(super) async fn enrol(kit: &Kit, signed_in: &SignedIn) -> Enrolment {
     let present = kit.present(signed_in).await;
     let begun = kit.auth.sign_in().begin_totp(&present, RECENT).await.unwrap();
     let confirmation = Confirmation { code: code(kit, &begun), wants_recovery_codes: false };
@@ -381,7 +382,8 @@ async fn waiting_for_verification_keeps_nobody_out_who_has_nothing_to_verify() {
 
 #[tokio::test]
 async fn the_sweeper_of_never_proven_accounts_leaves_those_that_an_identity_made() {
-    each(async |kit| {
+    let doors = |settings: &mut Settings| settings.doors.otp_session.enabled = true;
+    each_with(doors, async |kit| {
         let made = kit.enter(&google("1", None, false)).await.account.id;
         // One with a name and a password, whose identity is gone.
         let former = kit.enter(&google("2", None, false)).await;
