@@ -121,7 +121,8 @@ impl Social<'_> {
         now: Timestamp,
     ) -> Result<Statement, InternalError> {
         let sealed = self.sealed_tokens(id, vouched.tokens.as_ref())?;
-        Ok(store::note_use(id, bounded(&vouched.profile), sealed, now))
+        let tokens = (&*vouched.provider, sealed);
+        Ok(store::note_use(id, tokens, bounded(&vouched.profile), now))
     }
 
     fn sealed_tokens(

@@ -38,18 +38,21 @@ pub(super) fn insert(new: &NewIdentity<'_>) -> Statement {
     )
 }
 
-/// A sign-in with an identity; changes nothing when it is gone.
+/// A sign-in with an identity; changes nothing when it is gone. Tokens of another section of the
+/// same issuer are other tokens: they do not take the place of those that are kept.
 pub(super) fn note_use(
     id: IdentityId,
+    (provider, sealed_tokens): (&str, Option<Vec<u8>>),
     profile: &str,
-    sealed_tokens: Option<Vec<u8>>,
     now: Timestamp,
 ) -> Statement {
     Statement::new(
         "UPDATE identities
-            SET profile = $2, sealed_tokens = $3, last_used_at = $4
-          WHERE id = $1",
-        [id.into(), profile.into(), sealed_tokens.into(), now.into()],
+            SET profile = $1,
+                sealed_tokens = CASE WHEN provider = $2 THEN $3 ELSE sealed_tokens END,
+                last_used_at = $4
+          WHERE id = $5",
+        [profile.into(), provider.into(), sealed_tokens.into(), now.into(), id.into()],
     )
     .must_change()
 }

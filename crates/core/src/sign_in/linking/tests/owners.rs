@@ -134,8 +134,16 @@ async fn the_last_way_in_stays() {
         let last = disconnect(&without, &owner, 0).await;
         assert!(matches!(last, Err(DisconnectError::LastWayIn)), "{last:?}");
         disconnect(&kit, &owner, 1).await.unwrap();
+    })
+    .await;
+}
 
-        // Its section is called otherwise: it still signs in. Another issuer's does not.
+/// The section of the remaining one is called otherwise: it still signs in. Another issuer's
+/// does not.
+#[tokio::test]
+async fn an_identity_is_a_way_in_as_long_as_somebody_speaks_for_its_issuer() {
+    each(async |kit| {
+        let owner = kit.enter(&github("2", None, false)).await;
         kit.advance(seconds(1));
         connect(&kit, &owner, &google("1", None, false)).await.unwrap();
         let renamed = kit.node(|settings| {
@@ -350,6 +358,15 @@ async fn c20_provider_tokens_are_kept_only_where_configured_sealed_and_as_of_the
             vouched.tokens = tokens(r#"{"access_token":"second"}"#);
             kit.enter(&vouched).await;
             assert_eq!(kept("google").await.as_deref(), Some(r#"{"access_token":"second"}"#));
+            // Another section of the same issuer has tokens of its own.
+            let mut other = Vouched { provider: "work".to_owned(), ..vouched.clone() };
+            for others in [tokens(r#"{"access_token":"of work"}"#), None] {
+                other.tokens = others;
+                assert_eq!(kit.enter(&other).await.account.id, owner);
+                let left = kept("google").await;
+                assert_eq!(left.as_deref(), Some(r#"{"access_token":"second"}"#));
+                assert_eq!(kept("work").await, None);
+            }
             // Sealed for its row: it opens nowhere else.
             assert!(
                 !format!("{:?}", social.provider_tokens(owner, "google").await).contains("second")
