@@ -124,6 +124,7 @@ impl Database {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        let batch = batch.in_order();
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.write(batch).await,
             Engine::Postgres(postgres) => postgres.write(&batch).await,

@@ -42,13 +42,16 @@ pub struct Batch {
     pub(super) statements: Vec<Statement>,
     pub(super) returning: Option<usize>,
     pub(super) patience: Duration,
+    /// Comes after everything else, whatever is added later.
+    last: Vec<Statement>,
 }
 
 impl Batch {
     /// An empty batch; writing it does nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { statements: Vec::new(), returning: None, patience: Duration::ZERO }
+        let patience = Duration::ZERO;
+        Self { statements: Vec::new(), returning: None, patience, last: Vec::new() }
     }
 
     /// Adds a statement at the end.
@@ -62,14 +65,35 @@ impl Batch {
         self.statements.push(statement);
     }
 
+    /// Statements that come after everything else, in whichever batch they end up: what they
+    /// lock is everybody's.
+    #[must_use]
+    pub(crate) fn at_last(statements: impl IntoIterator<Item = Statement>) -> Self {
+        Self { last: statements.into_iter().collect(), ..Self::new() }
+    }
+
+    /// The same, with what comes last at the end.
+    pub(super) fn in_order(mut self) -> Self {
+        self.statements.append(&mut self.last);
+        self
+    }
+
+    /// The texts as they are run, for tests of their order.
+    #[cfg(test)]
+    pub(crate) fn texts(self) -> Vec<&'static str> {
+        self.in_order().statements.iter().map(Statement::text).collect()
+    }
+
     /// Adds several statements in their order.
     pub fn extend(&mut self, statements: impl IntoIterator<Item = Statement>) {
         self.statements.extend(statements);
     }
 
-    /// Adds another batch's statements at the end; what it wanted back is not asked for.
+    /// Adds another batch's statements at the end, and what came last in it last; what it wanted
+    /// back is not asked for.
     pub fn append(&mut self, other: Self) {
         self.statements.extend(other.statements);
+        self.last.extend(other.last);
     }
 
     /// Lets the batch wait so long for others to be committed with it, where a commit costs
@@ -83,7 +107,7 @@ impl Batch {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.statements.is_empty()
+        self.statements.is_empty() && self.last.is_empty()
     }
 }
 

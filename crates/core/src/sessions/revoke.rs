@@ -119,7 +119,7 @@ impl Sessions<'_> {
     }
 
     /// The statements that end all sessions of an account (except one) for somebody else's
-    /// batch: the rows, and the feed row, which must come last in it. The batch must
+    /// batch: the rows, and the feed row, which comes last in it. The batch must
     /// raise the account's `security_version` before: that is what the feed row goes by, and
     /// what keeps sessions from starting with what was proven earlier.
     #[must_use]
@@ -131,16 +131,14 @@ impl Sessions<'_> {
         now: Timestamp,
     ) -> Batch {
         let mut batch = Batch::from(store::end_all(account, except, reason, now));
-        batch.extend(self.tell(Event::AllOf { account, except }, now));
+        batch.append(self.tell(Event::AllOf { account, except }, now));
         batch
     }
 
     /// The statements that tell every node to read an account anew; last in the batch.
     #[must_use]
     pub fn changed_statements(&self, account: AccountId, now: Timestamp) -> Batch {
-        let mut batch = Batch::new();
-        batch.extend(self.tell(Event::Changed(account), now));
-        batch
+        self.tell(Event::Changed(account), now)
     }
 
     /// Deletes what is long over: sessions, feed rows, keys; at most `limit` rows of a table.
@@ -170,7 +168,7 @@ impl Sessions<'_> {
             .details(serde_json::json!({ "because": reason.word() }));
         let mut batch = Batch::from(store::end(account, session, reason, now));
         batch.add(entry.statement(now, self.auth.random()));
-        batch.extend(self.tell(Event::Session(session), now));
+        batch.append(self.tell(Event::Session(session), now));
         match self.auth.database().write(batch).await {
             Ok(_) => self.catch_up().await.map(|()| true),
             Err(WriteError::Conflict { .. }) => Ok(false),

@@ -39,7 +39,7 @@ async fn rotate(auth: &Auth, compromised: bool) -> Result<Timestamp, InternalErr
     let entry = audit::Entry::new(audit::Event::KeysRotated)
         .details(serde_json::json!({ "compromised": compromised }));
     batch.add(entry.statement(now, auth.random()));
-    batch.extend(auth.sessions().tell(Event::Keys, now));
+    batch.append(auth.sessions().tell(Event::Keys, now));
     auth.database().write(batch).await.map_err(WriteError::unexpected)?;
     auth.sessions().catch_up().await?;
     Ok(signs_from)

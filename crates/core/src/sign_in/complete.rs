@@ -149,9 +149,9 @@ impl Passed {
 }
 
 /// A session about to be opened.
-struct Opening {
+pub(super) struct Opening {
     found: Candidate,
-    proof: Proof,
+    pub(super) proof: Proof,
     is_new: bool,
     /// Whether the account's `security_version` rises.
     is_raised: bool,
@@ -201,7 +201,7 @@ impl SignIn<'_> {
     }
 
     /// Everything a session's batch begins with.
-    fn opening(
+    pub(super) fn opening(
         &self,
         passed: Passed,
         arrival: &Arrival,

@@ -197,18 +197,28 @@ impl SignIn<'_> {
                 batch.add(mark_verified(&found, contact, now));
                 Passed::existing(way, found, methods, batch)
             }
-            Some(mut found) => {
-                // The code has come out of the mailbox: its owner may be told.
-                found.proven_by(contact, now);
-                let mut batch = used.clone();
-                batch.append(self.emptied(&found, now)?);
-                batch.add(mark_verified(&found, contact, now));
-                found.has_second_factor = false;
-                found.password_changed_at = None;
-                Passed::existing(way, found, methods, batch).raising(1)
-            }
+            Some(found) => self.first_proof(way, (contact, found), used, methods)?,
         };
         self.complete(passed, arrival).await
+    }
+
+    /// A code that is the first proof of what its account claims.
+    pub(super) fn first_proof(
+        &self,
+        way: Way,
+        (contact, mut found): (&Contact, Candidate),
+        used: &Batch,
+        methods: Vec<&'static str>,
+    ) -> Result<Passed, InternalError> {
+        let now = self.auth.clock().now();
+        // The code has come out of the mailbox: its owner may be told.
+        found.proven_by(contact, now);
+        let mut batch = used.clone();
+        batch.append(self.emptied(&found, now)?);
+        batch.add(mark_verified(&found, contact, now));
+        found.has_second_factor = false;
+        found.password_changed_at = None;
+        Ok(Passed::existing(way, found, methods, batch).raising(1))
     }
 
     /// The account that a code makes, with its proven address or number.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 pub(super) use live::Live;
 
 use super::{EndReason, Sessions};
-use crate::database::{Statement, WriteError};
+use crate::database::{Batch, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ids::{AccountId, SessionId};
 use crate::settings::WhenBlind;
@@ -169,9 +169,10 @@ impl Sessions<'_> {
         self.auth.settings().when_blind == WhenBlind::Refuse && self.state().feed.is_blind()
     }
 
-    /// The statements that tell every node; last in their batch.
-    pub(super) fn tell(&self, event: Event, now: Timestamp) -> [Statement; 2] {
-        store::tell(event, now, self.last_token_of(now))
+    /// The statements that tell every node. They come last in whichever batch they are appended
+    /// to: whoever holds the counter's row must not wait for another's.
+    pub(super) fn tell(&self, event: Event, now: Timestamp) -> Batch {
+        Batch::at_last(store::tell(event, now, self.last_token_of(now)))
     }
 
     /// The statements that tell of the oldest session, where the batch before them ended one;

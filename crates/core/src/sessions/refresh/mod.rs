@@ -190,7 +190,7 @@ impl Sessions<'_> {
             let expires_at = now.plus(NOTICE_LIFETIME);
             batch.add(self.auth.messages().queue(address, &notice, now, expires_at)?);
         }
-        batch.extend(self.tell(Event::Session(claims.session), now));
+        batch.append(self.tell(Event::Session(claims.session), now));
         match self.auth.database().write(batch).await {
             Ok(_) => {
                 self.catch_up().await?;

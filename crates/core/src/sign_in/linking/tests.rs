@@ -2,6 +2,7 @@
 //! owners do with their identities.
 
 mod kit;
+mod order;
 mod owners;
 mod races;
 mod rows;
