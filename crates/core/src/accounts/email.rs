@@ -9,6 +9,10 @@ pub struct Email {
     key: String,
 }
 
+/// What stands behind the `@` of addresses that are made up for accounts without one: nobody gets
+/// mail there (RFC 2606 §2), and nobody has an address there.
+pub const NOWHERE: &str = "users.noreply.invalid";
+
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailProblem {
@@ -16,6 +20,8 @@ pub enum EmailProblem {
     Malformed,
     /// More than 254 characters (RFC 5321 §4.5.3.1.3).
     TooLong,
+    /// At [`NOWHERE`], or below it: shown for accounts without an address, and nobody's.
+    Nowhere,
 }
 
 impl Email {
@@ -31,8 +37,22 @@ impl Email {
         if !is_local_part(local) || !is_mail_domain(&domain_key) {
             return Err(EmailProblem::Malformed);
         }
-        let key = format!("{}@{}", local.to_lowercase(), domain_key.to_ascii_lowercase());
+        let domain_key = domain_key.to_ascii_lowercase();
+        if domain_key
+            .strip_suffix(NOWHERE)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        {
+            return Err(EmailProblem::Nowhere);
+        }
+        let key = format!("{}@{}", local.to_lowercase(), domain_key);
         Ok(Self { typed, key })
+    }
+
+    /// A text of an address's form that is none, made of this name; `None` where the name cannot
+    /// stand in one.
+    #[must_use]
+    pub fn nowhere(name: &str) -> Option<String> {
+        is_local_part(name).then(|| format!("{name}@{NOWHERE}"))
     }
 
     /// The address as typed: where mail goes.
@@ -97,6 +117,24 @@ mod tests {
             ("re\u{301}mi@example.com", "r\u{e9}mi@example.com"),
         ] {
             assert_eq!(Email::parse(typed).unwrap().key(), key);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_for_an_account_without_an_address_is_nobodys_address() {
+        let shown = Email::nowhere("github_583231").unwrap();
+        for text in [
+            &*shown,
+            "Me@Users.NoReply.INVALID",
+            "a@b.users.noreply.invalid",
+            "a@users。noreply.invalid",
+            "a@ｕsers.noreply.invalid",
+        ] {
+            assert_eq!(Email::parse(text), Err(EmailProblem::Nowhere), "{text}");
+        }
+        assert!(Email::parse("a@other-users.noreply.invalid").is_ok());
+        for name in ["", "a@b", "..", &"x".repeat(65)] {
+            assert_eq!(Email::nowhere(name), None, "{name}");
         }
     }
 

@@ -13,7 +13,7 @@ mod phone;
 mod store;
 mod username;
 
-pub use email::{Email, EmailProblem};
+pub use email::{Email, EmailProblem, NOWHERE};
 pub use identifier::{Contact, Identifier};
 pub use phone::{Phone, PhoneProblem};
 pub use username::{Username, UsernameProblem};

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
-use ironlatch_core::accounts::Email;
+use ironlatch_core::accounts::{Email, NOWHERE};
 use ironlatch_core::error::InternalError;
 use ironlatch_core::sessions::Account;
 use ironlatch_core::sign_in::{SignedIn, SignedUp};
@@ -59,14 +59,12 @@ pub(crate) fn shown_email(account: &Account) -> Cow<'_, str> {
     if let Some(email) = &account.email {
         return email.as_str().into();
     }
-    let nowhere = |name: &dyn std::fmt::Display| format!("{name}@users.noreply.invalid");
     let of_provider = account.identities.first().and_then(|identity| {
         let name = format!("{}_{}", identity.provider, identity.subject);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        let shown = nowhere(&name);
-        (name.bytes().all(is_plain) && Email::parse(&shown).is_ok()).then_some(shown)
+        Email::nowhere(&name).filter(|_| name.bytes().all(is_plain))
     });
-    of_provider.unwrap_or_else(|| nowhere(&account.number)).into()
+    of_provider.unwrap_or_else(|| format!("{}@{NOWHERE}", account.number)).into()
 }
 
 /// Lets the browser keep what tells it from strangers at its next sign-in.

@@ -281,6 +281,7 @@ fn email_sentence(problem: EmailProblem) -> &'static str {
     match problem {
         EmailProblem::Malformed => "Enter a valid email address.",
         EmailProblem::TooLong => "Ensure this field has no more than 254 characters.",
+        EmailProblem::Nowhere => "Enter an email address that can receive mail.",
     }
 }
 

@@ -242,6 +242,16 @@ async fn an_account_without_an_address_is_shown_one_that_gets_no_mail() {
             };
             assert_eq!(user["email"], shown);
             assert_eq!(user["email_verified"], false);
+            // Nobody signs up with it, or takes it for theirs.
+            let body = json!({ "email": shown, "username": "eve", "password": PASSWORD });
+            let refused = server.client().post_json("/api/auth/register", &body).await.expect(400);
+            assert_eq!(
+                refused.json()["email"],
+                json!(["Enter an email address that can receive mail."])
+            );
+            let claims = Person::new("eve").with_email(&shown);
+            let made = bring(&mut server.client(), &provider, &claims).await.expect(200);
+            assert_ne!(made.string("/user/email"), shown);
             let mut bearer = server.client().with_bearer(&new.string("/access"));
             assert_eq!(bearer.get("/api/profile").await.expect(200).json()["email"], shown);
         }
