@@ -119,6 +119,13 @@ impl Limits<'_> {
         limits.sign_ups.admit(&network, self.auth.clock().now())
     }
 
+    /// Counts an account that an identity is about to make for this network: a provider gives
+    /// anybody as many identities as they ask for.
+    pub(crate) fn admit_identity_account(&self, network: Network) -> Result<(), TooMany> {
+        let limits = &self.auth.inner.network_limits;
+        limits.identity_accounts.admit(&network, self.auth.clock().now())
+    }
+
     /// Counts a picture that this account sends.
     pub(crate) fn admit_avatar(&self, account: AccountId) -> Result<(), TooMany> {
         let limits = &self.auth.inner.network_limits;

@@ -33,6 +33,7 @@ const MOST_SOURCES_KNOWN: usize = 10_000;
 pub(crate) struct NetworkLimits {
     pub(super) sign_ins: Counter<Network>,
     pub(super) sign_ups: Counter<Network>,
+    pub(super) identity_accounts: Counter<Network>,
     pub(super) mail_requests: Counter<Network>,
     pub(super) mails: Counter<(MailKind, Network, [u8; 32])>,
     pub(super) sms: Counter<Network>,
@@ -51,6 +52,7 @@ impl NetworkLimits {
         let hour = hours(1);
         let sign_ins = settings.sign_ins_per_network_minute;
         let sign_ups = settings.sign_ups_per_network_hour;
+        let made = settings.identity_accounts_per_network_hour;
         let requests = settings.mails_per_network_hour;
         let mails = settings.mails_per_identifier_and_network_hour;
         let sources = settings.new_sources_per_network_hour;
@@ -58,6 +60,7 @@ impl NetworkLimits {
         Self {
             sign_ins: Counter::new(sign_ins, minute, sign_ins.saturating_mul(10), clock),
             sign_ups: Counter::new(sign_ups, hour, sign_ups, clock),
+            identity_accounts: Counter::new(made, hour, made, clock),
             mail_requests: Counter::new(requests, hour, requests, clock),
             mails: Counter::new(mails, hour, mails, clock),
             sms: Counter::new(sms, hour, sms, clock),
@@ -71,6 +74,7 @@ impl NetworkLimits {
     pub(super) fn sweep(&self) {
         self.sign_ins.sweep();
         self.sign_ups.sweep();
+        self.identity_accounts.sweep();
         self.mail_requests.sweep();
         self.mails.sweep();
         self.sms.sweep();

@@ -105,6 +105,8 @@ pub struct LimitSettings {
     pub sign_ins_per_network_minute: u32,
     /// Sign-ups a network may make in an hour.
     pub sign_ups_per_network_hour: u32,
+    /// Accounts that identities of providers make for a network in an hour.
+    pub identity_accounts_per_network_hour: u32,
     /// Mails (verification, reset) a network may ask for in an hour, whomever they go to.
     pub mails_per_network_hour: u32,
     /// Mails of one kind (verification, reset) an identifier and network may ask for in an hour.
@@ -293,6 +295,7 @@ impl Default for LimitSettings {
         Self {
             sign_ins_per_network_minute: 60,
             sign_ups_per_network_hour: 5,
+            identity_accounts_per_network_hour: 60,
             mails_per_network_hour: 60,
             mails_per_identifier_and_network_hour: 3,
             mails_per_identifier_hour: 10,

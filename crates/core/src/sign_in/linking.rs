@@ -119,6 +119,9 @@ impl SignIn<'_> {
         };
         let is_neutral = self.auth.settings().sign_up.neutral;
         let decision = decide(vouched, holder.as_ref(), is_neutral);
+        if matches!(decision, Decision::MakeWithAddress | Decision::MakeWithoutAddress) {
+            self.auth.limits().admit_identity_account(arrival.client.network())?;
+        }
         let email = vouched.email.as_ref();
         let passed = match (decision, holder, email) {
             (Decision::MakeWithAddress, _, Some(email)) => {

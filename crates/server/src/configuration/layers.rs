@@ -134,6 +134,7 @@ impl Layers {
         self.set_if_absent("http.access_log", false);
         for key in [
             "limits.sign_ups_per_network_hour",
+            "limits.identity_accounts_per_network_hour",
             "sms.per_network_hour",
             "sms.per_prefix_hour",
             "sms.daily_budget",

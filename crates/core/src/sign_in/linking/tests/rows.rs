@@ -380,6 +380,33 @@ async fn waiting_for_verification_keeps_nobody_out_who_has_nothing_to_verify() {
     .await;
 }
 
+/// A provider gives anybody as many identities as they ask for (H10).
+#[tokio::test]
+async fn h10_identities_make_so_many_accounts_for_a_network_and_sign_in_to_more() {
+    let few = |settings: &mut Settings| settings.limits.identity_accounts_per_network_hour = 2;
+    each_with(few, async |kit| {
+        let arrival = kit.arrival();
+        let enter = async |vouched| kit.auth.sign_in().with_identity(&vouched, &arrival).await;
+        enter(google("1", None, false)).await.unwrap();
+        enter(google("2", Some(ADA), true)).await.unwrap();
+        for refused in [google("3", None, false), google("3", Some("c@example.com"), true)] {
+            let refused = enter(refused).await;
+            let is_it = matches!(
+                refused,
+                Err(SocialSignInError::SignIn(SignInError::TooManyAttempts { .. }))
+            );
+            assert!(is_it, "{refused:?}");
+        }
+        // Whoever is known, or joins an account, is not counted.
+        enter(google("1", None, false)).await.unwrap();
+        enter(github("2", Some(ADA), true)).await.unwrap();
+        kit.enter(&google("3", None, false)).await;
+        kit.advance(minutes(31));
+        enter(google("4", None, false)).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_sweeper_of_never_proven_accounts_leaves_those_that_an_identity_made() {
     let doors = |settings: &mut Settings| settings.doors.otp_session.enabled = true;
