@@ -22,8 +22,8 @@ fn expect_the_feed_last(kit: &Kit, passed: Passed) {
     batch.add(Statement::new("SELECT 1", []));
     let texts = batch.texts();
     let tells = |text: &&'static str| text.contains("revocation");
-    let first = texts.iter().position(|text| tells(text)).expect("nodes are told");
-    assert!(first > 5 && texts[first..].iter().all(|text| tells(text)), "{texts:#?}");
+    let first = texts.iter().position(tells).expect("nodes are told");
+    assert!(first > 5 && texts[first..].iter().all(tells), "{texts:#?}");
 }
 
 #[tokio::test]
