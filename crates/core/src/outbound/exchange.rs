@@ -145,8 +145,13 @@ impl Line<'_> {
             Ok(answer) => answer.is_failure(),
             Err(error) => error.is_failure(),
         };
+        // What came before may have eaten the errand's time: no fault of the provider's.
+        let had_its_time = end >= begun + options.deadline;
+        let is_late = matches!(result, Err(OutboundError::TimedOut));
         if !has_failed {
             pass.succeeded();
+        } else if is_late && !had_its_time {
+            drop(pass);
         } else if pass.failed(self.outbound.clock.now(), options.failures) {
             tracing::warn!(provider = self.name, host, "does not answer and is left alone");
         }
@@ -208,8 +213,7 @@ fn request(client: &Client, url: Url, ask: Ask<'_>) -> Result<RequestBuilder, Ou
     };
     let request = request.header(ACCEPT, "application/json");
     let Some(authorization) = ask.authorization else { return Ok(request) };
-    let mut value =
-        HeaderValue::from_str(&authorization).map_err(|_| OutboundError::Unreachable)?;
+    let mut value = HeaderValue::from_str(&authorization).map_err(|_| OutboundError::BadUrl)?;
     value.set_sensitive(true);
     Ok(request.header(AUTHORIZATION, value))
 }
@@ -237,6 +241,8 @@ fn meaning(error: &reqwest::Error) -> OutboundError {
     match OutOfReach::among(error) {
         Some(OutOfReach(address)) => OutboundError::Refused(address),
         None if error.is_timeout() => OutboundError::TimedOut,
+        // Nothing was sent: what was to be asked cannot be, e.g. a query longer than any URL.
+        None if error.is_builder() => OutboundError::BadUrl,
         None => OutboundError::Unreachable,
     }
 }

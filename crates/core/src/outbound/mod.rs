@@ -75,7 +75,7 @@ pub(crate) enum OutboundError {
     #[error("{0} is an address that is not connected to")]
     Refused(IpAddr),
     /// Not a URL that this line takes: `https`, or `http` where private addresses are allowed;
-    /// without user name and password.
+    /// without user name and password, and not too long to be one.
     #[error("the URL is not one that is asked")]
     BadUrl,
     /// The answer is larger than it may be.
@@ -112,9 +112,10 @@ impl OutboundError {
         }
     }
 
-    /// Whether it says that the provider is not well, which opens the breaker.
+    /// Whether it says that the provider is not well, which opens the breaker. Not what a
+    /// stranger can bring about: a question that cannot be asked, or a profile without end.
     const fn is_failure(self) -> bool {
-        matches!(self, Self::TooLarge | Self::TimedOut | Self::Unreachable)
+        matches!(self, Self::TimedOut | Self::Unreachable)
     }
 }
 

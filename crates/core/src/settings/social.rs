@@ -2,9 +2,11 @@
 
 mod check;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 pub(super) use check::mistakes;
 
@@ -59,10 +61,21 @@ impl ProviderSettings {
         }
     }
 
-    /// The issuer that its identities are stored with.
+    /// The issuer its identities are stored with. Where a kind that names no issuer itself asks
+    /// another server than its own, that server's origin: its numbers are other people's (attack
+    /// C03).
     #[must_use]
-    pub fn issuer(&self) -> Option<&str> {
-        self.endpoints.issuer.as_deref().or(self.kind.issuer())
+    pub fn issuer(&self) -> Option<Cow<'_, str>> {
+        let Endpoints { issuer, userinfo_endpoint, token_endpoint, .. } = &self.endpoints;
+        if let Some(issuer) = issuer {
+            return Some(issuer.into());
+        }
+        let asked = userinfo_endpoint.as_ref().or(token_endpoint.as_ref());
+        let asked = asked.and_then(|url| Url::parse(url).ok());
+        match asked.filter(|url| !self.kind.has_id_tokens() && !self.kind.is_at_home(url)) {
+            Some(elsewhere) => Some(elsewhere.origin().ascii_serialization().into()),
+            None => self.kind.issuer().map(Cow::from),
+        }
     }
 }
 
@@ -95,6 +108,19 @@ impl ProviderKind {
             Self::Linkedin => Some("https://www.linkedin.com"),
             Self::Oidc => None,
         }
+    }
+
+    /// Whether its identities are those of ID tokens, which say who issued them.
+    const fn has_id_tokens(self) -> bool {
+        matches!(self, Self::Google | Self::Oidc)
+    }
+
+    /// Whether a URL is one of the kind's own servers.
+    fn is_at_home(self, url: &Url) -> bool {
+        let home = self.issuer().and_then(|issuer| issuer.split("//").nth(1)).unwrap_or_default();
+        let home = home.trim_start_matches("www.");
+        let below = |host: &str| host.strip_suffix(home).is_some_and(|rest| rest.ends_with('.'));
+        url.scheme() == "https" && url.host_str().is_some_and(|host| host == home || below(host))
     }
 }
 

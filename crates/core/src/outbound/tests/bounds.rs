@@ -162,6 +162,36 @@ async fn strangers_cannot_open_the_breaker() {
     }
 }
 
+/// What cannot be asked, and a profile that its owner made too large, say nothing of the provider.
+#[tokio::test]
+async fn questions_without_end_do_not_open_the_breaker() {
+    let server = Server::new(|_| Reply::Bytes(answer(200, &" ".repeat(5_000)))).await;
+    let outbound = outbound(&Moved::new(), impatient());
+    let line = outbound.line("provider", true);
+    let code = "%".repeat(30_000);
+    for _ in 0..6 {
+        let query = [("code", code.as_str())];
+        let refused = line.ask(Ask::get(&server.url("/")).query(&query)).await.unwrap_err();
+        assert_eq!(refused, OutboundError::BadUrl);
+        let refused = line.ask(Ask::get(&server.url("/")).at_most(4_999)).await.unwrap_err();
+        assert_eq!(refused, OutboundError::TooLarge);
+    }
+    assert!(line.ask(Ask::get(&server.url("/"))).await.is_ok());
+}
+
+/// An errand that waited elsewhere until its end was near says nothing of the provider.
+#[tokio::test]
+async fn time_lost_elsewhere_does_not_open_the_breaker() {
+    let server = Server::new(|_| Reply::Stalls(Vec::new())).await;
+    let options = Options { errand: Duration::from_millis(20), ..Options::default() };
+    let outbound = outbound(&Moved::new(), options);
+    for _ in 0..6 {
+        let line = outbound.line("provider", true);
+        let late = line.ask(Ask::get(&server.url("/"))).await.unwrap_err();
+        assert_eq!(late, OutboundError::TimedOut);
+    }
+}
+
 #[tokio::test]
 async fn an_errand_has_one_end() {
     let server = Server::says(200, "{}").await;

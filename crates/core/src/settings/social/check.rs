@@ -150,23 +150,24 @@ fn check_addresses(provider: &ProviderSettings, report: &mut Report<'_>) {
 /// Providers of one issuer share its subjects. Two that ask different servers must not: the
 /// same number there is somebody else (attack C03).
 fn check_issuers(providers: &SocialSettings, mistakes: &mut Vec<Mistake>) {
-    let mut seen: BTreeMap<&str, (&str, Endpoints)> = BTreeMap::new();
+    let mut seen: BTreeMap<String, (&str, ProviderKind, Endpoints)> = BTreeMap::new();
     for (name, provider) in providers {
         let Some(issuer) = provider.issuer() else { continue };
         let asked =
             Endpoints { issuer: None, authorization_endpoint: None, ..provider.endpoints.clone() };
-        match seen.get(issuer) {
-            Some((other, endpoints)) if *endpoints != asked => {
+        let (kind, issuer) = (provider.kind, issuer.into_owned());
+        match seen.get(&issuer) {
+            Some((other, other_kind, endpoints)) if *other_kind != kind || *endpoints != asked => {
                 let sentence = format!(
-                    "is {issuer}, as that of social.{other}, but its endpoints are others: \
-                     give it an issuer of its own"
+                    "is {issuer}, as that of social.{other}, but its kind or its endpoints are \
+                     others: give it an issuer of its own"
                 );
                 let key = format!("social.{name}.issuer").into();
                 mistakes.push(Mistake { key, sentence });
             }
             Some(_) => {}
             None => {
-                seen.insert(issuer, (name, asked));
+                seen.insert(issuer, (name, kind, asked));
             }
         }
     }
@@ -303,10 +304,22 @@ mod tests {
     fn one_issuer_is_one_server() {
         let mut enterprise = github();
         enterprise.endpoints.userinfo_endpoint = Some("https://git.example/user".to_owned());
-        let both = [("github", github()), ("work", enterprise.clone())];
-        assert_eq!(keys(both), ["social.work.issuer"]);
-        enterprise.endpoints.issuer = Some("https://git.example".to_owned());
-        assert_eq!(keys([("github", github()), ("work", enterprise)]), [] as [&str; 0]);
+        assert_eq!(enterprise.issuer().unwrap(), "https://git.example", "where it is");
+        let mut spelled = github();
+        spelled.endpoints.userinfo_endpoint = Some("https://api.github.com/user".to_owned());
+        assert_eq!(spelled.issuer().unwrap(), "https://github.com", "at home");
+        spelled.endpoints.userinfo_endpoint = Some("https://notgithub.com/user".to_owned());
+        assert_eq!(spelled.issuer().unwrap(), "https://notgithub.com");
+        let both = |other: &ProviderSettings| [("github", github()), ("work", other.clone())];
+        assert_eq!(keys(both(&enterprise)), [] as [&str; 0]);
+        for also in [ProviderKind::Github, ProviderKind::Facebook] {
+            let mut other = ProviderSettings { kind: also, ..enterprise.clone() };
+            other.endpoints.issuer = Some("https://github.com".to_owned());
+            assert_eq!(keys(both(&other)), ["social.work.issuer"], "{also:?}");
+        }
+        let mut other = ProviderSettings { kind: ProviderKind::Facebook, ..github() };
+        other.endpoints.issuer = Some("https://github.com".to_owned());
+        assert_eq!(keys(both(&other)), ["social.work.issuer"], "another kind's numbers");
         let two_clients = [("github", github()), ("other", github())];
         assert_eq!(keys(two_clients), [] as [&str; 0], "two of our names at one server");
     }

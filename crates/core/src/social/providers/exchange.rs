@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 
 /// Of an answer with tokens.
 const LARGEST: usize = 256 * 1024;
+/// Longer ones are no provider's, and are sent to none: RFC 6749 §4.1.2 leaves the length open,
+/// and the longest in use have about a thousand bytes.
+const LONGEST_CODE: usize = 2_048;
 
 /// What a token endpoint gave.
 pub(in crate::social) struct Tokens {
@@ -112,6 +115,9 @@ impl Desk<'_> {
         verifier: Option<&Token>,
         redirect_uri: &str,
     ) -> Result<Tokens, SocialError> {
+        if code.reveal().len() > LONGEST_CODE {
+            return Err(SocialError::ExchangeFailed);
+        }
         let asked = async {
             let places = self.places().await?;
             self.ask_for_tokens(&places, code, verifier, redirect_uri).await
