@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ironlatch_core::settings::{ProviderKind, Settings};
 use ironlatch_core::workers::Workers;
 use ironlatch_web::serving::{AccessLog, Serving};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -52,6 +53,7 @@ pub(crate) async fn run(
         last_requests: LAST_REQUESTS,
     };
     announce(address, development.is_some());
+    warn_of_wide_words(&settings.core);
     let stop = async {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     };
@@ -81,6 +83,20 @@ fn announce(address: SocketAddr, development: bool) {
         eprintln!("{}", text.replace("{address}", &address.to_string()));
     } else {
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+    }
+}
+
+/// An issuer is believed about the addresses of every domain unless somebody says which are its
+/// own (attack C02).
+fn warn_of_wide_words(settings: &Settings) {
+    for (name, provider) in &settings.social {
+        if provider.kind == ProviderKind::Oidc && provider.email_domains.is_empty() {
+            tracing::warn!(
+                provider = name,
+                "social.{name}.email_domains: whoever runs this provider is believed about the \
+                 addresses of every domain; name those that are its own"
+            );
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Sign-in with an identity that a provider vouches for.
 
 use super::{Arrival, START_AGAIN, SignIn, SignInError, Step};
+use crate::client::Client;
 use crate::error::InternalError;
 use crate::limits::TooMany;
 use crate::ports::Token;
-use crate::social::{Errand, Grant, Returned, SocialError, Vouched};
+use crate::social::{Departure, Errand, Grant, Returned, SocialError, Vouched};
 
 /// How often a sign-in whose account changed, or was made, under it looks again: the provider's
 /// word is used up and still good.
@@ -68,7 +69,20 @@ impl SignIn<'_> {
         self.with_identity(&vouched, &arrival).await
     }
 
-    /// Ends what `Social::depart` began: in the browser that left, once.
+    /// Sends a browser to a provider to sign in; `next` is where it goes on afterwards, a path of
+    /// ours or a URL of an allowed origin, as the web crate checked it.
+    pub async fn depart(
+        &self,
+        provider: &str,
+        next: Option<String>,
+        client: &Client,
+    ) -> Result<Departure, SocialSignInError> {
+        // Each is sealed, and the master key seals only so much.
+        self.auth.limits().admit_sign_in(client.network())?;
+        Ok(self.auth.social().depart(provider, Errand::SignIn { next }).await?)
+    }
+
+    /// Ends what [`SignIn::depart`] began: in the browser that left, once.
     pub async fn come_back(
         &self,
         provider: &str,

@@ -16,6 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::time::Duration;
 
 pub(crate) use directory::Directory;
@@ -96,7 +97,7 @@ pub enum Errand {
 }
 
 /// The browser is to go to the provider.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Departure {
     /// Where to (RFC 6749 §4.1.1).
     pub authorization_url: String,
@@ -104,6 +105,13 @@ pub struct Departure {
     pub flow: Token,
     /// How long.
     pub flow_lifetime: Duration,
+}
+
+/// Nothing of it: `state` and nonce are in the URL.
+impl fmt::Debug for Departure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Departure(…)")
+    }
 }
 
 /// What came back with the browser (RFC 6749 §4.1.2, RFC 9207 §2).

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use ironlatch_core::ports::Token;
-use ironlatch_core::sign_in::{CameBack, SignedIn, Step};
+use ironlatch_core::sign_in::{CameBack, SignedIn, SocialSignInError, Step};
 use ironlatch_core::social::{Errand, Returned, SocialError};
 
 use super::outcome::Outcome;
@@ -32,32 +32,42 @@ const NO_PROVIDER: &str = "There is no provider of this name.";
 /// Sends the browser to the provider, with a cookie that the way back must bring along.
 pub(crate) async fn start(
     State(app): State<App>,
+    caller: Result<Caller, Problem>,
     provider: Result<Path<String>, PathRejection>,
     query: Result<QueryFields, Problem>,
     uri: Uri,
 ) -> Response {
-    let outcome = match (named(provider), query) {
-        (Ok(provider), Ok(QueryFields(query))) => depart(&app, &provider, query, &uri).await,
-        (Err(problem), _) | (_, Err(problem)) => Err(problem),
+    let outcome = match (caller, named(provider), query) {
+        (Ok(caller), Ok(provider), Ok(QueryFields(query))) => {
+            depart(&app, (&provider, query), &uri, &caller).await
+        }
+        (Err(problem), ..) | (_, Err(problem), _) | (.., Err(problem)) => Err(problem),
     };
     shown_below(&app, &uri, outcome)
 }
 
-async fn depart(app: &App, provider: &str, mut query: Fields, uri: &Uri) -> PageResult {
+async fn depart(
+    app: &App,
+    (provider, mut query): (&str, Fields),
+    uri: &Uri,
+    caller: &Caller,
+) -> PageResult {
     let next = query.optional_text("next").filter(|next| !next.is_empty());
     let next = match next.map(|next| Next::parse(&next, app.origins())) {
         Some(None) => return told(app, uri, StatusCode::BAD_REQUEST, BAD_NEXT),
         Some(Some(next)) => Some(next.into_string()),
         None => None,
     };
-    match app.auth().social().depart(provider, Errand::SignIn { next }).await {
+    match app.auth().sign_in().depart(provider, next, &caller.0).await {
         Ok(departure) => {
             let mut response = to(&departure.authorization_url)?;
             remember(app, &mut response, &departure)?;
             Ok(response)
         }
-        Err(SocialError::UnknownProvider) => told(app, uri, StatusCode::BAD_REQUEST, NO_PROVIDER),
-        Err(SocialError::Unavailable { retry_after }) => {
+        Err(SocialSignInError::Social(SocialError::UnknownProvider)) => {
+            told(app, uri, StatusCode::BAD_REQUEST, NO_PROVIDER)
+        }
+        Err(SocialSignInError::Social(SocialError::Unavailable { retry_after })) => {
             let outcome = Outcome::Silent;
             let mut response =
                 notice_below(app, uri, outcome.status(), [outcome.title(), outcome.sentence()])?;

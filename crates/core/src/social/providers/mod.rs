@@ -10,6 +10,7 @@ mod oidc;
 mod openid;
 mod person;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -280,10 +281,12 @@ impl Desk<'_> {
         endpoints.userinfo_endpoint = home(&own.userinfo_endpoint, dialect.home.userinfo);
         endpoints.jwks_uri = home(&own.jwks_uri, dialect.home.jwks);
         let emails = home(&own.emails_endpoint, dialect.home.emails);
-        let issuers: Vec<String> = match &own.issuer {
-            Some(issuer) => vec![issuer.clone()],
-            None => dialect.issuers.iter().map(|issuer| (*issuer).to_owned()).collect(),
-        };
+        let mut issuers: Vec<_> = self.settings.issuer().map(Cow::into_owned).into_iter().collect();
+        if own.issuer.is_none() {
+            let spellings = dialect.issuers.iter().map(|issuer| (*issuer).to_owned());
+            issuers.extend(spellings);
+            issuers.dedup();
+        }
         endpoints.issuer = issuers.first().cloned();
         if dialect.is_discovered {
             return self.discovered(issuers, &endpoints, emails).await;
