@@ -244,6 +244,12 @@ async fn networks_that_ask_too_often_do_not_reach_the_provider() {
             matches!(outcome, Err(SocialSignInError::SignIn(SignInError::TooManyAttempts { .. })));
         assert!(is_refused, "{outcome:?}");
         assert_eq!(google.asked().len(), asked);
+        let departure = test.auth.sign_in().depart("google", None, &client).await;
+        let is_refused = matches!(
+            departure,
+            Err(SocialSignInError::SignIn(SignInError::TooManyAttempts { .. }))
+        );
+        assert!(is_refused, "nor does the server seal ways to it");
     })
     .await;
 }

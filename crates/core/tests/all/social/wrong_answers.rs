@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ironlatch_core::ports::Token;
 use ironlatch_core::settings::ProviderKind;
 use ironlatch_core::social::SocialError;
 use ironlatch_core::time::{hours, minutes, seconds};
@@ -110,4 +111,21 @@ async fn a_provider_that_hangs_is_left_alone() {
     house.provider.mend();
     house.test.clock.advance(seconds(31));
     house.bring_code(&ada()).await.unwrap();
+}
+
+/// A code that no provider gives is sent to none, and keeps nobody else out.
+#[tokio::test]
+async fn codes_without_end_go_nowhere() {
+    for kind in KINDS {
+        let house = House::with(kind).await;
+        for _ in 0..6 {
+            let mut grant = house.provider.code_for(&ada()).grant();
+            grant.code = Some(Token::new("%".repeat(30_000)));
+            let before = house.provider.asked().len();
+            let refused = refusal(house.bring(grant).await);
+            assert!(matches!(refused, SocialError::ExchangeFailed), "{kind:?}: {refused:?}");
+            assert_eq!(house.provider.asked().len(), before, "{kind:?}");
+        }
+        assert!(house.bring_code(&ada()).await.is_ok(), "{kind:?}");
+    }
 }
