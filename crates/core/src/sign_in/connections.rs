@@ -170,7 +170,7 @@ impl SignIn<'_> {
     /// section can be called otherwise, or be made another provider's.
     fn is_vouched_for(&self, identity: &Identity) -> bool {
         let mut providers = self.auth.settings().social.values();
-        providers.any(|one| one.issuer() == Some(&*identity.issuer))
+        providers.any(|one| one.issuer().is_some_and(|issuer| *issuer == *identity.issuer))
     }
 
     fn disconnected(
