@@ -117,7 +117,9 @@ async fn f17_redirects_of_a_provider_lead_nowhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_of_ten_megabytes_nonsense_and_failures_are_one_generic_refusal() {
-    each_social(&EVERY, "", |house, providers| {
+    // One network makes an account for each.
+    let more = "limits.identity_accounts_per_network_hour = 1000\n";
+    each_social(&EVERY, more, |house, providers| {
         for (name, kind) in EVERY {
             // Their ID tokens say who it is.
             let is_asked = !matches!(kind, ProviderKind::Google);
