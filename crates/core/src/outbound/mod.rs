@@ -1,6 +1,6 @@
 //! The one client that asks other servers.
 //!
-//! Each provider has a line of its own ([`Outbound::line`]): so many requests under way at once,
+//! Each provider has a line of its own (`Outbound::line`): so many requests under way at once,
 //! and a breaker that leaves a provider alone which does not answer. Every request has a
 //! deadline and a largest answer, follows no redirect, and connects only to addresses that were
 //! checked: none of private networks unless the line allows them (attack F17).

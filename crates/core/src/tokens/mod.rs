@@ -5,7 +5,7 @@
 //! under a subkey of the master key). Each reader takes exactly one `typ` and one set of
 //! algorithms (RFC 8725 §3.1, §3.11), and looks at no claim before the signature.
 //!
-//! ID tokens of providers are only read here ([`verify_id_token`]), with their keys.
+//! ID tokens of providers are only read here (`verify_id_token`), with their keys.
 //!
 //! Owns the table `signing_keys`. A change of keys is told to every node through the
 //! revocation feed, so `Tokens::rotate` is written in `sessions`, whose table that is.
