@@ -10,7 +10,7 @@ use super::{OwnerError, RECENT, START_AGAIN, SignIn, SignInError, SocialSignInEr
 use crate::accounts;
 use crate::audit::{Entry, Event};
 use crate::client::Client;
-use crate::database::{Batch, WriteError};
+use crate::database::Batch;
 use crate::error::InternalError;
 use crate::ids::{AccountId, IdentityId, SessionId};
 use crate::messages::Message;
@@ -131,7 +131,7 @@ impl SignIn<'_> {
                 return Err(DisconnectError::LastWayIn);
             }
             let batch = self.disconnected(&account, gone, client)?;
-            if self.write_connection(batch).await? {
+            if self.write_change(batch).await? {
                 return Ok(());
             }
         }
@@ -215,7 +215,7 @@ impl SignIn<'_> {
             let now = self.auth.clock().now();
             let joined = (&account, account.security_version);
             let batch = self.joined(joined, &vouched.into(), client, now)?;
-            if self.write_connection(batch).await? {
+            if self.write_change(batch).await? {
                 let connected = self.auth.social().identities(account.id).await?;
                 let connected = connected.into_iter().find(|one| is_it(one));
                 return connected.map(Connection::from).ok_or(SocialSignInError::ProveAgain);
@@ -239,18 +239,6 @@ impl SignIn<'_> {
         let found = found.ok_or(SocialSignInError::ProveAgain)?;
         self.refuse_old(proven, &found, within)?;
         Ok(found)
-    }
-
-    /// Writes a change of connections; `false` when something was faster.
-    async fn write_connection(&self, batch: Batch) -> Result<bool, InternalError> {
-        match self.auth.database().write(batch).await {
-            Ok(_) => {}
-            Err(WriteError::Conflict { .. }) => return Ok(false),
-            Err(WriteError::Internal(cause)) => return Err(cause),
-        }
-        self.auth.sessions().catch_up().await?;
-        self.auth.messages().wake();
-        Ok(true)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::address_change::{AddressKind, Yielding};
+use super::address_change::AddressKind;
 use super::code_request::Details;
 use super::store::Candidate;
 use super::{Arrival, START_AGAIN, SignIn};
@@ -189,7 +189,7 @@ impl SignIn<'_> {
         new.username = Some(username.as_typed().to_owned());
 
         let yielding = holder.map(|holder| self.yielding(holder, AddressKind::Email, now));
-        let Yielding { first: mut batch, last } = yielding.unwrap_or_default();
+        let mut batch = yielding.unwrap_or_default();
         batch.add(self.account_row(&new, Some(&contact), Some(&username), arrival.door));
         batch.add(codes.consume_matched(&proven.matched, now));
         let target = (wish.email.key(), wish.username.key());
@@ -204,7 +204,6 @@ impl SignIn<'_> {
         }
         batch.extend(self.came_from(&arrival, id, true, now));
         batch.extend(self.count_verified(&arrival, now));
-        batch.append(last);
         Ok((id, batch))
     }
 }

@@ -1,11 +1,11 @@
 //! Sign-in with an identity that a provider vouches for.
 
 use super::{Arrival, START_AGAIN, SignIn, SignInError, Step};
-use crate::client::Client;
 use crate::error::InternalError;
 use crate::limits::TooMany;
 use crate::ports::Token;
 use crate::social::{Departure, Errand, Grant, Returned, SocialError, Vouched};
+use crate::sources::SourceHint;
 
 /// How often a sign-in whose account changed, or was made, under it looks again: the provider's
 /// word is used up and still good.
@@ -75,11 +75,14 @@ impl SignIn<'_> {
         &self,
         provider: &str,
         next: Option<String>,
-        client: &Client,
+        arrival: &Arrival,
     ) -> Result<Departure, SocialSignInError> {
         // Each is sealed, and the master key seals only so much.
-        self.auth.limits().admit_sign_in(client.network())?;
-        Ok(self.auth.social().depart(provider, Errand::SignIn { next }).await?)
+        self.auth.limits().admit_sign_in(arrival.client.network())?;
+        // Whoever comes back comes from the provider; what counts is where they were before.
+        let source = self.auth.sources().of_hint(&arrival.source, arrival.door);
+        let source_url = source.map(|source| source.url().to_owned());
+        Ok(self.auth.social().depart(provider, Errand::SignIn { next, source_url }).await?)
     }
 
     /// Ends what [`SignIn::depart`] began: in the browser that left, once.
@@ -93,7 +96,9 @@ impl SignIn<'_> {
         self.auth.limits().admit_sign_in(arrival.client.network())?;
         let (errand, vouched) = self.auth.social().come_back(provider, flow, returned).await?;
         match errand {
-            Errand::SignIn { next } => {
+            Errand::SignIn { next, source_url } => {
+                let source = SourceHint { source_url, ..SourceHint::default() };
+                let arrival = Arrival { source, ..arrival };
                 let step = self.with_identity(&vouched, &arrival).await?;
                 Ok(CameBack::SignIn { step: Box::new(step), next })
             }

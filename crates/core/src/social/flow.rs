@@ -19,6 +19,8 @@ use crate::time::{Timestamp, minutes};
 pub(super) const LIFETIME: Duration = minutes(10);
 /// A cookie has room for 4,096 bytes; a longer way on is forgotten.
 const LONGEST_NEXT: usize = 1_024;
+/// Likewise of where somebody came from.
+const LONGEST_SOURCE: usize = 512;
 
 /// One way to a provider and back.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +32,7 @@ pub(super) struct Flow {
     pub(super) verifier: Option<String>,
     started_at: i64,
     next: Option<String>,
+    source_url: Option<String>,
     /// Account and session that want the identity connected.
     link: Option<(String, String)>,
 }
@@ -38,10 +41,10 @@ impl Flow {
     /// A new way, with secrets of its own.
     pub(super) fn begin(errand: Errand, random: &dyn Random, now: Timestamp) -> Self {
         let secret = || random.token().reveal().to_owned();
-        let (link, next) = match errand {
-            Errand::SignIn { next } => (None, next),
+        let (link, next, source_url) = match errand {
+            Errand::SignIn { next, source_url } => (None, next, source_url),
             Errand::Link { account, session, next } => {
-                (Some((account.to_string(), session.to_string())), next)
+                (Some((account.to_string(), session.to_string())), next, None)
             }
         };
         Self {
@@ -50,6 +53,7 @@ impl Flow {
             verifier: Some(secret()),
             started_at: now.micros(),
             next: next.filter(|next| next.len() <= LONGEST_NEXT),
+            source_url: source_url.filter(|url| url.len() <= LONGEST_SOURCE),
             link,
         }
     }
@@ -87,8 +91,10 @@ impl Flow {
 
     /// What the way was for.
     pub(super) fn errand(self) -> Option<Errand> {
-        let next = self.next;
-        let Some((account, session)) = self.link else { return Some(Errand::SignIn { next }) };
+        let Self { next, source_url, .. } = self;
+        let Some((account, session)) = self.link else {
+            return Some(Errand::SignIn { next, source_url });
+        };
         let account = AccountId::parse(&account)?;
         Some(Errand::Link { account, session: SessionId::parse(&session)?, next })
     }
@@ -125,7 +131,8 @@ mod tests {
     }
 
     fn way(next: &str) -> Flow {
-        Flow::begin(Errand::SignIn { next: Some(next.to_owned()) }, &SystemRandom, NOW)
+        let errand = Errand::SignIn { next: Some(next.to_owned()), source_url: None };
+        Flow::begin(errand, &SystemRandom, NOW)
     }
 
     #[test]
@@ -159,7 +166,7 @@ mod tests {
         assert!(back.has_state(&state) && !back.has_state("") && !back.has_state(&state[1..]));
         assert_eq!(back.nonce, nonce);
         let errand = back.errand().unwrap();
-        assert!(matches!(errand, Errand::SignIn { next: Some(next) } if next == "/app?x=1"));
+        assert!(matches!(errand, Errand::SignIn { next: Some(next), .. } if next == "/app?x=1"));
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum Errand {
     SignIn {
         /// A path of ours or a URL of an allowed origin, as the web crate checked it.
         next: Option<String>,
+        /// Where they came from, for the analytics of sign-ups.
+        source_url: Option<String>,
     },
     /// To connect the identity to the account of this session.
     Link {

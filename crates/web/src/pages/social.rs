@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use ironlatch_core::ports::Token;
-use ironlatch_core::sign_in::{CameBack, SignedIn, SocialSignInError, Step};
+use ironlatch_core::sign_in::{Arrival, CameBack, SignedIn, SocialSignInError, Step};
 use ironlatch_core::social::{Errand, Returned, SocialError};
 
 use super::outcome::Outcome;
@@ -21,6 +21,7 @@ use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
 use crate::request::next::Next;
 use crate::request::query::QueryFields;
+use crate::request::source::CameFrom;
 
 /// How long a browser may take from the callback to the page that tells how it ended.
 const OUTCOME_LIFETIME: std::time::Duration = std::time::Duration::from_mins(1);
@@ -34,12 +35,14 @@ pub(crate) async fn start(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
     provider: Result<Path<String>, PathRejection>,
-    query: Result<QueryFields, Problem>,
+    (came_from, query): (CameFrom, Result<QueryFields, Problem>),
     uri: Uri,
 ) -> Response {
     let outcome = match (caller, named(provider), query) {
-        (Ok(caller), Ok(provider), Ok(QueryFields(query))) => {
-            depart(&app, (&provider, query), &uri, &caller).await
+        (Ok(Caller(client)), Ok(provider), Ok(QueryFields(mut query))) => {
+            let source = came_from.hint(&mut query);
+            let arrival = Arrival { source, ..Arrival::new(client) };
+            depart(&app, (&provider, query), &uri, &arrival).await
         }
         (Err(problem), ..) | (_, Err(problem), _) | (.., Err(problem)) => Err(problem),
     };
@@ -50,7 +53,7 @@ async fn depart(
     app: &App,
     (provider, mut query): (&str, Fields),
     uri: &Uri,
-    caller: &Caller,
+    arrival: &Arrival,
 ) -> PageResult {
     let next = query.optional_text("next").filter(|next| !next.is_empty());
     let next = match next.map(|next| Next::parse(&next, app.origins())) {
@@ -58,7 +61,7 @@ async fn depart(
         Some(Some(next)) => Some(next.into_string()),
         None => None,
     };
-    match app.auth().sign_in().depart(provider, next, &caller.0).await {
+    match app.auth().sign_in().depart(provider, next, arrival).await {
         Ok(departure) => {
             let mut response = to(&departure.authorization_url)?;
             remember(app, &mut response, &departure)?;
@@ -154,7 +157,7 @@ fn checked(app: &App, next: Option<String>) -> Option<Next> {
 /// To the page that tells what went wrong; whoever signs in after all goes on from there.
 fn failed(app: &App, uri: &Uri, errand: Option<Errand>, outcome: Outcome) -> PageResult {
     let next = match errand {
-        Some(Errand::SignIn { next }) if outcome.asks_again() => checked(app, next),
+        Some(Errand::SignIn { next, .. }) if outcome.asks_again() => checked(app, next),
         _ => None,
     };
     tell(app, to(&page_above(uri, next.as_ref()))?, outcome)

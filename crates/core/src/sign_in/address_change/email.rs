@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AddressError, AddressKind, START_AGAIN, SignIn, Yielding};
+use super::{AddressError, AddressKind, START_AGAIN, SignIn};
 use crate::accounts::{self, Email};
 use crate::audit::Event;
 use crate::client::Client;
@@ -151,7 +151,7 @@ impl SignIn<'_> {
         let Claim { link, wish, account, holder } = claim;
         let codes = self.auth.one_time_codes();
         let yielding = holder.as_ref().map(|it| self.yielding(it, AddressKind::Email, now));
-        let Yielding { first: mut batch, last } = yielding.unwrap_or_default();
+        let mut batch = yielding.unwrap_or_default();
         let new = Some((wish.address.as_str(), link.target_key.as_str()));
         batch.add(accounts::set_email(account.id, account.security_version, new, Some(now)));
         batch.add(codes.consume(link, now));
@@ -160,7 +160,6 @@ impl SignIn<'_> {
         let notice = Message::NewEmail { at: now, from: whereabouts(client) };
         batch.add(self.queue_notice(&wish.address, &notice, now)?);
         batch.add(self.address_entry(Event::EmailChanged, account, client, now));
-        batch.append(last);
         let except = SessionId::parse(&wish.session);
         let (sessions, reason) = (self.auth.sessions(), EndReason::AddressChanged);
         batch.append(sessions.end_all_statements(account.id, except, reason, now));

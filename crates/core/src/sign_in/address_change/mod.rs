@@ -106,15 +106,6 @@ struct Undoable {
     expires_at: Timestamp,
 }
 
-/// How somebody gives way who only claimed an address.
-#[derive(Default)]
-pub(super) struct Yielding {
-    /// Before the address is given to another, since it must be free.
-    pub(super) first: Batch,
-    /// What tells every node; last in the batch.
-    pub(super) last: Batch,
-}
-
 impl SignIn<'_> {
     /// Removes changes that nobody can take back any more; at most `limit`. Answers how many
     /// went.
@@ -188,13 +179,9 @@ impl SignIn<'_> {
     }
 
     /// What takes an address from an account that never proved it: the account is closed, or
-    /// keeps what else it has proven.
-    pub(super) fn yielding(
-        &self,
-        holder: &Candidate,
-        kind: AddressKind,
-        now: Timestamp,
-    ) -> Yielding {
+    /// keeps what else it has proven. Before the address is given to another, since it must be
+    /// free.
+    pub(super) fn yielding(&self, holder: &Candidate, kind: AddressKind, now: Timestamp) -> Batch {
         let version = holder.security_version;
         let sessions = self.auth.sessions();
         let release = match kind {
@@ -203,22 +190,23 @@ impl SignIn<'_> {
             AddressKind::Phone => Some(accounts::release_phone(holder.id, version)),
         };
         if let Some(release) = release {
-            return Yielding {
-                first: release.into(),
-                last: sessions.changed_statements(holder.id, now),
-            };
+            let mut batch = Batch::from(release);
+            batch.append(sessions.changed_statements(holder.id, now));
+            return batch;
         }
-        let mut first = Batch::from(accounts::changed_while_unproven(holder.id, version));
-        first.append(self.closing(holder, version + 1, now));
+        let mut batch = Batch::from(accounts::changed_while_unproven(holder.id, version));
+        batch.append(self.closing(holder, version + 1, now));
         let entry = Entry::new(Event::AccountClosed).account(holder.id);
         let entry = entry.details(serde_json::json!({ "because": "address_proven_by_another" }));
-        first.add(entry.statement(now, self.auth.random()));
-        let last = sessions.end_all_statements(holder.id, None, EndReason::AccountClosed, now);
-        Yielding { first, last }
+        batch.add(entry.statement(now, self.auth.random()));
+        let reason = EndReason::AccountClosed;
+        batch.append(sessions.end_all_statements(holder.id, None, reason, now));
+        batch
     }
 
-    /// Writes a change. `false`: somebody or something was faster; look again why.
-    async fn write_change(&self, batch: Batch) -> Result<bool, InternalError> {
+    /// Writes a change of an account that its sessions and the outbox are to hear of. `false`:
+    /// somebody or something was faster; look again why.
+    pub(super) async fn write_change(&self, batch: Batch) -> Result<bool, InternalError> {
         match self.auth.database().write(batch).await {
             Ok(_) => {}
             Err(WriteError::Conflict { .. }) => return Ok(false),

@@ -1,6 +1,6 @@
 //! Another phone number: asked for by somebody signed in, proven by a code sent to it.
 
-use super::{AddressError, AddressKind, START_AGAIN, SignIn, Yielding};
+use super::{AddressError, AddressKind, START_AGAIN, SignIn};
 use crate::accounts::{self, Phone};
 use crate::audit::Event;
 use crate::client::Client;
@@ -135,13 +135,12 @@ impl SignIn<'_> {
         let now = self.auth.clock().now();
         let Proven { phone, used, holder } = proven;
         let yielding = holder.as_ref().map(|it| self.yielding(it, AddressKind::Phone, now));
-        let Yielding { first: mut batch, last } = yielding.unwrap_or_default();
+        let mut batch = yielding.unwrap_or_default();
         let new = Some((phone.as_typed(), phone.key()));
         batch.add(accounts::set_phone(account.id, account.security_version, new, Some(now)));
         batch.append(used);
         batch.extend(self.tell_of_change(account, AddressKind::Phone, client, now)?);
         batch.add(self.address_entry(Event::PhoneChanged, account, client, now));
-        batch.append(last);
         let (sessions, reason) = (self.auth.sessions(), EndReason::AddressChanged);
         let except = Some(present.claims.session);
         batch.append(sessions.end_all_statements(account.id, except, reason, now));

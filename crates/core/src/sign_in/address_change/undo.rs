@@ -115,11 +115,9 @@ impl SignIn<'_> {
     fn undone(&self, claim: &Claim, client: &Client) -> Result<Batch, InternalError> {
         let now = self.auth.clock().now();
         let Claim { change, account, email, phone, holders } = claim;
-        let (mut batch, mut last) = (Batch::new(), Batch::new());
+        let mut batch = Batch::new();
         for (kind, holder) in holders {
-            let yielding = self.yielding(holder, *kind, now);
-            batch.append(yielding.first);
-            last.append(yielding.last);
+            batch.append(self.yielding(holder, *kind, now));
         }
         let mut version = account.security_version;
         if let Some(email) = email {
@@ -141,7 +139,6 @@ impl SignIn<'_> {
         batch.extend(self.forgiven(account));
         batch.extend(self.way_back(account.id, &claim.email_afterwards(), now)?);
         batch.add(self.address_entry(Event::AddressChangeUndone, account, client, now));
-        batch.append(last);
         let (sessions, reason) = (self.auth.sessions(), EndReason::AddressChanged);
         batch.append(sessions.end_all_statements(account.id, None, reason, now));
         Ok(batch)

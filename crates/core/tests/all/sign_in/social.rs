@@ -6,7 +6,6 @@ use std::sync::Arc;
 use ironlatch_core::database::Statement;
 use ironlatch_core::settings::ProviderKind;
 use ironlatch_core::sign_in::{CameBack, DisconnectError, SocialSignInError};
-use ironlatch_core::social::Errand;
 use ironlatch_core::sources::{SourceHint, Wish};
 use ironlatch_testkit::MovedClock;
 use ironlatch_testkit::provider::{FakeProvider, Person};
@@ -202,10 +201,12 @@ async fn an_identity_is_connected_and_removed_by_both_ways() {
 async fn a_way_that_was_to_sign_in_connects_nothing_and_signs_in_once() {
     each_house(async |house| {
         let House { test, google } = &house;
-        let errand = Errand::SignIn { next: Some("/after".to_owned()) };
-        let departure = test.auth.social().depart("google", errand).await.unwrap();
-        let returned = google.visit(&departure.authorization_url, &ada()).returned();
+        let source = SourceHint { source_url: Some(PAGE.to_owned()), ..SourceHint::default() };
+        let arrival = Arrival { source, ..Arrival::new(test.stranger()) };
         let sign_in = test.auth.sign_in();
+        let departure = sign_in.depart("google", Some("/after".to_owned()), &arrival).await;
+        let departure = departure.unwrap();
+        let returned = google.visit(&departure.authorization_url, &ada()).returned();
         let arrive = async || {
             let arrival = Arrival::new(test.stranger());
             sign_in.come_back("google", Some(&departure.flow), returned.clone(), arrival).await
@@ -213,6 +214,8 @@ async fn a_way_that_was_to_sign_in_connects_nothing_and_signs_in_once() {
         let Ok(CameBack::SignIn { step, next }) = arrive().await else { panic!("not signed in") };
         assert!(matches!(*step, Step::SignedIn(_)));
         assert_eq!(next.as_deref(), Some("/after"));
+        let counted = test.auth.sources().over_period(&Wish::default()).await.unwrap().rows;
+        assert_eq!((&*counted[0].source.url, counted[0].users), (PAGE, 1));
         let again = arrive().await;
         assert!(matches!(again, Err(SocialSignInError::Social(_))), "used up: {again:?}");
     })
@@ -244,7 +247,7 @@ async fn networks_that_ask_too_often_do_not_reach_the_provider() {
             matches!(outcome, Err(SocialSignInError::SignIn(SignInError::TooManyAttempts { .. })));
         assert!(is_refused, "{outcome:?}");
         assert_eq!(google.asked().len(), asked);
-        let departure = test.auth.sign_in().depart("google", None, &client).await;
+        let departure = test.auth.sign_in().depart("google", None, &Arrival::new(client)).await;
         let is_refused = matches!(
             departure,
             Err(SocialSignInError::SignIn(SignInError::TooManyAttempts { .. }))

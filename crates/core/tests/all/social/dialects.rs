@@ -313,6 +313,6 @@ async fn a_token_endpoint_and_keys_are_enough_for_the_contracts_client() {
     house.provider.break_with(Fault::Status(At::Metadata, 404));
     house.bring_code(&ada()).await.unwrap();
     let social = house.test.auth.social();
-    let departure = social.depart("google", Errand::SignIn { next: None }).await;
+    let departure = social.depart("google", Errand::SignIn { next: None, source_url: None }).await;
     assert!(matches!(departure, Err(SocialError::NotVouched)), "there is nowhere to go");
 }

@@ -86,7 +86,7 @@ impl House {
     }
 
     async fn depart(&self) -> Departure {
-        let errand = Errand::SignIn { next: Some("/app".to_owned()) };
+        let errand = Errand::SignIn { next: Some("/app".to_owned()), source_url: None };
         let departure = self.test.auth.social().depart(self.name(), errand).await;
         departure.expect("a browser can leave")
     }

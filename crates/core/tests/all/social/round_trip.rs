@@ -194,7 +194,7 @@ async fn github_may_name_itself_or_not() {
 async fn unknown_providers_and_what_cannot_be_found_send_nobody_away() {
     let house = House::with(ProviderKind::Oidc).await;
     let depart = async |name: &str| {
-        house.test.auth.social().depart(name, Errand::SignIn { next: None }).await
+        house.test.auth.social().depart(name, Errand::SignIn { next: None, source_url: None }).await
     };
     for name in ["myspace", "", "../google", "Oidc"] {
         assert!(matches!(depart(name).await, Err(SocialError::UnknownProvider)), "{name}");
