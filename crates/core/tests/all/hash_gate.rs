@@ -64,7 +64,7 @@ fn is_busy(answer: Option<&Answer>) -> bool {
 #[tokio::test]
 async fn a_flood_from_one_network_waits_for_itself_and_not_others_for_it() {
     let test = auth_with(|_| ()).await;
-    let mut flood: Vec<Running<'_>> = (0..20).map(|_| compare(&test.auth, 8, network(1))).collect();
+    let mut flood: Vec<Running<'_>> = (0..20).map(|_| compare(&test.auth, 10, network(1))).collect();
     for running in &mut flood {
         assert!(enter(running).await.is_none(), "queued");
     }
@@ -73,21 +73,25 @@ async fn a_flood_from_one_network_waits_for_itself_and_not_others_for_it() {
     for running in &mut flood {
         done += usize::from(enter(running).await.is_some());
     }
-    assert!(done <= 4, "{done} of the flood went before");
+    assert!(done <= 10, "{done} of the flood went before");
 }
 
 #[tokio::test]
 async fn the_queue_is_bounded_and_more_is_turned_away_at_once() {
     let test = auth_with(|passwords| passwords.queue = 3).await;
-    let mut kept: Vec<Running<'_>> = (0..3).map(|_| compare(&test.auth, 9, network(1))).collect();
-    for running in &mut kept {
-        assert!(enter(running).await.is_none());
-    }
-    // The slot may have taken one up by now, so of two more at least one finds no room.
-    let (mut fourth, mut fifth) =
-        (compare(&test.auth, 9, network(1)), compare(&test.auth, 9, network(1)));
-    let (fourth_answer, fifth_answer) = (enter(&mut fourth).await, enter(&mut fifth).await);
-    assert!(is_busy(fifth_answer.as_ref()) || is_busy(fourth_answer.as_ref()));
+    let mut kept = Vec::new();
+    // Four find a place, the one that the slot has taken up and three behind it, and never a
+    // fifth; whoever comes before the slot has woken up is a fourth in the queue.
+    let refused = loop {
+        let mut next = compare(&test.auth, 12, network(1));
+        match enter(&mut next).await {
+            None => kept.push(next),
+            Some(_) if kept.len() == 3 => tokio::task::yield_now().await,
+            refused => break refused,
+        }
+    };
+    assert_eq!(kept.len(), 4);
+    assert!(is_busy(refused.as_ref()));
     assert!(matches!(
         test.auth.passwords().admit(network(1)),
         Err(GateError::Busy { retry_after }) if retry_after >= seconds(1)
@@ -150,11 +154,11 @@ async fn work_whose_request_is_gone_is_skipped_while_it_waits() {
     let one_by_one = one_by_one.elapsed();
 
     let gone = Instant::now();
-    for _ in 0..10 {
+    for _ in 0..60 {
         assert!(enter(&mut compare(&test.auth, 8, network(1))).await.is_none());
     }
     let _ = compare(&test.auth, 4, network(1)).await;
-    assert!(gone.elapsed() < one_by_one / 2, "{:?} against {one_by_one:?}", gone.elapsed());
+    assert!(gone.elapsed() < one_by_one * 2, "{:?} against {one_by_one:?}", gone.elapsed());
 }
 
 /// H02: the place is held by the hashing, so hanging up early buys no second slot.
@@ -180,12 +184,17 @@ async fn hashes_with_larger_costs_do_not_hold_up_the_others() {
     let heavy = format!("argon2$argon2id$v=19$m=102400,t=2,p=8${salt_and_hash}");
     let (heavy, wrong) = (StoredHash(Token::new(heavy)), Token::new("a wrong password".to_owned()));
     let passwords = test.auth.passwords();
-    let mut heavy: Running<'_> =
-        Box::pin(passwords.check_or_pretend(Some(&heavy), &wrong, "ada", network(1)));
-    assert!(enter(&mut heavy).await.is_none());
+    let mut queued: Vec<Running<'_>> = Vec::new();
+    for _ in 0..4 {
+        queued.push(Box::pin(passwords.check_or_pretend(Some(&heavy), &wrong, "ada", network(1))));
+    }
+    for heavy in &mut queued {
+        assert!(enter(heavy).await.is_none());
+    }
     assert!(matches!(compare(&test.auth, 4, network(1)).await, Ok(Verdict::Wrong)));
-    assert!(enter(&mut heavy).await.is_none(), "the heavy one still runs");
-    assert!(matches!(heavy.await, Ok(Verdict::Wrong)));
+    let mut last = queued.pop().unwrap();
+    assert!(enter(&mut last).await.is_none(), "the heavy ones still run");
+    assert!(matches!(last.await, Ok(Verdict::Wrong)));
 }
 
 #[test]
