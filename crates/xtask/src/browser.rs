@@ -64,11 +64,9 @@ fn folder() -> PathBuf {
     machine::root().join("e2e")
 }
 
-/// What `cargo build` has just built, wherever it puts things.
+/// What `cargo build` has just built.
 fn binary() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    machine::root().join(target).join("debug/ironlatch")
+    machine::target_folder().join("debug/ironlatch")
 }
 
 fn program(names: &[&str], packages: &[&str]) -> anyhow::Result<PathBuf> {

@@ -14,6 +14,13 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_path_buf()
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    root().join(target)
+}
+
 /// The cargo that runs us, in the workspace, without what it told us about ourselves: build
 /// scripts that look at such variables would otherwise run again.
 pub(crate) fn cargo() -> Command {

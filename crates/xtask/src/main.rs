@@ -12,7 +12,7 @@ mod postgres;
 mod sizes;
 mod test;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 cargo xtask check [STEP...]   formatting, sizes, dependencies, lints, documentation
@@ -77,7 +77,5 @@ fn bench(rest: &[String]) -> anyhow::Result<()> {
     // The bench runs the server it finds beside itself.
     let packages = ["--package", "ironlatch", "--package", "ironlatch-bench"];
     machine::run(machine::cargo().args(["build", "--release", "--locked"]).args(packages))?;
-    let mut cargo = machine::cargo();
-    cargo.args(["run", "--release", "--locked", "--package", "ironlatch-bench", "--"]).args(rest);
-    machine::run(&mut cargo)
+    machine::run(Command::new(machine::target_folder().join("release/ironlatch-bench")).args(rest))
 }

@@ -104,6 +104,11 @@ impl Batch {
         self
     }
 
+    /// How long it may wait for others.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,10 +23,16 @@ pub(super) struct Accounts(Cache<AccountId, Remembered>);
 #[derive(Clone)]
 struct Remembered {
     account: Arc<Account>,
-    /// Where this node's feed stood before the row was read: any later event about the account
-    /// may be missing in it.
+    reading: Reading,
+}
+
+/// The moment before an account's row is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// Where this node's feed stood: any later event about the account may be missing in the
+    /// row.
     seen: i64,
-    read_at: Timestamp,
+    at: Timestamp,
 }
 
 impl Accounts {
@@ -47,8 +53,9 @@ impl Accounts {
     fn find(&self, id: AccountId, last_event: i64, now: Timestamp) -> Option<Arc<Account>> {
         let found = self.0.get(&id)?;
         // A clock set back makes an entry look unborn; such a one is read again.
-        let is_fresh = found.read_at <= now && now < found.read_at.plus(KEPT);
-        (is_fresh && found.seen >= last_event).then_some(found.account)
+        let Reading { seen, at } = found.reading;
+        let is_fresh = at <= now && now < at.plus(KEPT);
+        (is_fresh && seen >= last_event).then_some(found.account)
     }
 }
 
@@ -66,17 +73,25 @@ impl Sessions<'_> {
         last_event: i64,
         now: Timestamp,
     ) -> Result<Option<Arc<Account>>, InternalError> {
-        let state = self.state();
-        if let Some(account) = state.accounts.find(id, last_event, now) {
+        if let Some(account) = self.state().accounts.find(id, last_event, now) {
             return Ok(Some(account));
         }
-        let seen = state.feed.with(Live::seen);
-        let Some(account) = store::find_account(self.auth.database(), id).await? else {
-            return Ok(None);
-        };
+        let reading = Reading { at: now, ..self.reading() };
+        let account = store::find_account(self.auth.database(), id).await?;
+        Ok(account.map(|account| self.remember(account, reading)))
+    }
+
+    /// Asked for before an account is read that [`Sessions::remember`] is then told of.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading { seen: self.state().feed.with(Live::seen), at: self.auth.clock().now() }
+    }
+
+    /// Keeps an account for the checks to come; whatever happened to it since the reading makes
+    /// them read it again.
+    pub(crate) fn remember(&self, account: Account, reading: Reading) -> Arc<Account> {
         let account = Arc::new(account);
-        let remembered = Remembered { account: Arc::clone(&account), seen, read_at: now };
-        state.accounts.0.insert(id, remembered);
-        Ok(Some(account))
+        let remembered = Remembered { account: Arc::clone(&account), reading };
+        self.state().accounts.0.insert(account.id, remembered);
+        account
     }
 }

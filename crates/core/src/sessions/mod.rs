@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use account::{Account, AccountIdentity};
+pub(crate) use cache::Reading;
 
 use crate::Auth;
 use crate::database::Batch;

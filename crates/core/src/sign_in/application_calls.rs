@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::store::Candidate;
+use super::candidate::Candidate;
 use super::{Arrival, CodeAttempt, CodeRequestError, START_AGAIN, SignIn, SignInError, Step};
 use crate::accounts::{Account, AccountRef, Contact, Email};
 use crate::client::Client;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::store::Candidate;
+use super::candidate::Candidate;
 use super::{Arrival, SignIn};
 use crate::accounts::{Contact, Email};
 use crate::client::Network;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::candidate::{Candidate, Plain};
 use super::linking::Federated;
 use super::mails::whereabouts;
 use super::second_factor::{Challenge, FirstStep};
-use super::store::Candidate;
 use super::{Arrival, Previous, START_AGAIN, SignIn, SignInError};
 use crate::accounts::{self, Account};
 use crate::audit::{Entry, Event};
@@ -197,7 +197,7 @@ impl SignIn<'_> {
         if has_mail {
             self.auth.messages().wake();
         }
-        self.signed_in(&found, started, is_new, arrival.door).await
+        self.signed_in(found, started, is_new, arrival.door).await
     }
 
     /// Everything a session's batch begins with.
@@ -208,12 +208,21 @@ impl SignIn<'_> {
         now: Timestamp,
     ) -> Result<Opening, InternalError> {
         let Passed {
-            way, found, methods, proven_at, made, batch, mut raised_by, federated, ..
+            way,
+            mut found,
+            methods,
+            proven_at,
+            made,
+            batch,
+            mut raised_by,
+            federated,
+            ..
         } = passed;
         let is_new = made.is_some();
         let mut opening = Batch::from(
             made.unwrap_or_else(|| accounts::signed_in(found.id, found.security_version, now)),
-        );
+        )
+        .patient(batch.patience());
         opening.append(batch);
         let mut details = serde_json::json!({ "way": way.word(), "door": arrival.door.word() });
         if let Some(Federated { provider, joining }) = &federated {
@@ -241,6 +250,11 @@ impl SignIn<'_> {
         if is_new && way != Way::Social {
             opening.extend(self.count_verified(arrival, now));
         }
+        // What follows changes nothing else of the account that its sessions see.
+        found.plain = found.plain.take().filter(|_| raised_by == 0);
+        if let Some(Plain { account, .. }) = &mut found.plain {
+            account.last_sign_in_at = Some(now);
+        }
         let proof = Proof {
             account: found.id,
             number: found.number,
@@ -254,17 +268,22 @@ impl SignIn<'_> {
 
     async fn signed_in(
         &self,
-        found: &Candidate,
+        found: Candidate,
         started: Started,
         is_new: bool,
         door: Door,
     ) -> Result<Step, SignInError> {
-        let account = self.auth.sessions().account(found.id).await?;
+        let device_owner = found.device_owner();
+        let sessions = self.auth.sessions();
+        let account = match found.plain {
+            Some(Plain { account, reading }) => Some(sessions.remember(account, reading)),
+            None => sessions.account(found.id).await?,
+        };
         let account = account.ok_or_else(|| InternalError::fault("a signed-in account is gone"))?;
         Ok(Step::SignedIn(Box::new(SignedIn {
             account: (*account).clone(),
             started,
-            device: self.auth.limits().new_device(found.device_owner()),
+            device: self.auth.limits().new_device(device_owner),
             device_lifetime: DEVICE_LIFETIME,
             is_new,
             door,

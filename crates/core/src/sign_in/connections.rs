@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::mails::whereabouts;
 use super::step_up::{Proven, Stale};
-use super::store::{self, Candidate};
+use super::store;
 use super::{OwnerError, RECENT, START_AGAIN, SignIn, SignInError, SocialSignInError};
 use crate::accounts;
 use crate::audit::{Entry, Event};

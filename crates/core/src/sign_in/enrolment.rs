@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::mails::whereabouts;
 use super::step_up::Stale;
-use super::store::Candidate;
 use super::{OwnerError, SignIn};
 use crate::accounts;
 use crate::audit::{Entry, Event};

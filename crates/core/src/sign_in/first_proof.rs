@@ -26,7 +26,7 @@ use crate::messages::Message;
 use crate::ports::Token;
 use crate::profiles;
 use crate::sessions::EndReason;
-use crate::sign_in::store::Candidate;
+use crate::sign_in::candidate::Candidate;
 use crate::social;
 use crate::time::Timestamp;
 

@@ -20,9 +20,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::candidate::Candidate;
 use super::complete::Passed;
 use super::mails::whereabouts;
-use super::store::{self, Candidate};
+use super::store;
 use super::{Arrival, SignIn, SignInError, SocialSignInError, Step, Way};
 use crate::accounts::{self, Contact, Email};
 use crate::audit::{Entry, Event};

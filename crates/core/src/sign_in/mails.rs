@@ -3,7 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 
 use super::SignIn;
-use super::store::Candidate;
+use super::candidate::Candidate;
 use crate::client::Client;
 use crate::database::Statement;
 use crate::error::InternalError;

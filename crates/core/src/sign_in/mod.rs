@@ -14,6 +14,7 @@
 mod address_change;
 mod application_calls;
 mod arrival;
+mod candidate;
 mod code_request;
 mod complete;
 mod connections;

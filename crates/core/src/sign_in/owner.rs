@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::step_up::Stale;
-use super::store::{self, Candidate};
+use super::store;
 use super::with_password::Compared;
 use super::{LinkError, RECENT, START_AGAIN, SignIn, SignInError};
 use crate::accounts;

@@ -1,6 +1,7 @@
 //! A new password for somebody who has only their mailbox.
 
-use super::store::{self, Candidate};
+use super::candidate::Candidate;
+use super::store;
 use super::verification::Claim;
 use super::{LinkError, SignIn};
 use crate::accounts::{self, Email};

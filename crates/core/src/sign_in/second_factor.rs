@@ -11,10 +11,11 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::complete::Passed;
 use super::linking::Federated;
 use super::mails::whereabouts;
-use super::store::{self, Candidate};
+use super::store;
 use super::{Arrival, START_AGAIN, SignIn, SignInError, SignedIn, Step, Way};
 use crate::accounts;
 use crate::audit::{Entry, Event};

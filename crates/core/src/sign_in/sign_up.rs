@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::mails::whereabouts;
-use super::store::Candidate;
 use super::{Arrival, SignIn};
 use crate::accounts::{self, Contact, Email, NewRow, Username};
 use crate::audit::{Entry, Event};

@@ -4,8 +4,8 @@
 //! it cannot be given twice; of an address that is somebody's only its owner is told, by mail. The
 //! asker then gets a code's row like everybody else, whose code is in no mail.
 
+use super::candidate::Candidate;
 use super::code_request::Details;
-use super::store::Candidate;
 use super::{Arrival, SignIn, SignUpError};
 use crate::accounts::{Email, Username};
 use crate::database::{Batch, Statement};

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::address_change::AddressKind;
+use super::candidate::Candidate;
 use super::code_request::Details;
-use super::store::Candidate;
 use super::{Arrival, START_AGAIN, SignIn};
 use crate::accounts::{Contact, Email, Username};
 use crate::audit::{Entry, Event};

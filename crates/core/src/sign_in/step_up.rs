@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use super::candidate::Candidate;
 use super::complete::Passed;
-use super::store::Candidate;
 use super::with_password::Compared;
 use super::{
     Arrival, OwnerError, SecondFactorError, SecondProof, SignIn, SignInError, SignedIn, Step, Way,

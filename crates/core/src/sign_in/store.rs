@@ -1,126 +1,13 @@
 //! What the ways in read, an account together with its credential, and their own tables.
 
-use super::mails::whereabouts;
+use super::candidate::Candidate;
 use super::second_factor::Stored;
 use super::step_up::Proven;
-use crate::accounts::Contact;
-use crate::client::Client;
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
 use crate::ids::{AccountId, ChallengeId, SessionId};
-use crate::limits::DeviceOwner;
-use crate::sessions::Door;
+use crate::sessions::{Account, Door};
 use crate::time::Timestamp;
-
-/// An account that somebody claims to be, with what its proof is compared with.
-pub(super) struct Candidate {
-    pub(super) id: AccountId,
-    pub(super) number: i64,
-    pub(super) email: Option<String>,
-    pub(super) email_key: Option<String>,
-    pub(super) email_verified_at: Option<Timestamp>,
-    pub(super) username: Option<String>,
-    /// Where SMS goes: E.164.
-    pub(super) phone_key: Option<String>,
-    pub(super) phone_verified_at: Option<Timestamp>,
-    pub(super) security_version: i64,
-    pub(super) created_at: Timestamp,
-    pub(super) created_from: String,
-    pub(super) last_sign_in_at: Option<Timestamp>,
-    pub(super) disabled_at: Option<Timestamp>,
-    pub(super) deleted_at: Option<Timestamp>,
-    pub(super) sealed_hash: Option<Vec<u8>>,
-    pub(super) password_changed_at: Option<Timestamp>,
-    /// Whether an authenticator app is enrolled and confirmed.
-    pub(super) has_second_factor: bool,
-    /// Whether a session of this account began in the asking network; never by identifier.
-    pub(super) is_known_network: bool,
-}
-
-impl Candidate {
-    /// Whether it may sign in at all.
-    pub(super) fn is_active(&self) -> bool {
-        self.disabled_at.is_none() && self.deleted_at.is_none()
-    }
-
-    /// Whether somebody has proven one of its addresses.
-    pub(super) fn is_proven(&self) -> bool {
-        self.email_verified_at.is_some() || self.phone_verified_at.is_some()
-    }
-
-    /// Whether it claims an address or a number and nobody has proven any. An account that claims
-    /// nothing was made by an identity, and takes nobody's address.
-    pub(super) fn awaits_proof(&self) -> bool {
-        !self.is_proven() && (self.email_key.is_some() || self.phone_key.is_some())
-    }
-
-    /// Whether nobody else can get its address by proving it: its owner has, or an operator has
-    /// disabled the account.
-    pub(super) fn keeps_its_address(&self) -> bool {
-        self.email_verified_at.is_some() || !self.is_active()
-    }
-
-    /// Takes note of a proof that is about to be written.
-    pub(super) fn proven_by(&mut self, contact: &Contact, now: Timestamp) {
-        match contact {
-            Contact::Email(_) => self.email_verified_at = Some(now),
-            Contact::Phone(_) => self.phone_verified_at = Some(now),
-        }
-    }
-
-    /// An account about to be made by a proof: of an address, of a number, or of an identity
-    /// without either.
-    pub(super) fn new(
-        id: AccountId,
-        number: i64,
-        contact: Option<&Contact>,
-        client: &Client,
-        now: Timestamp,
-    ) -> Self {
-        let (mut email, mut phone) = (None, None);
-        match contact {
-            Some(Contact::Email(it)) => email = Some(it),
-            Some(Contact::Phone(it)) => phone = Some(it),
-            None => {}
-        }
-        Self {
-            id,
-            number,
-            email: email.map(|email| email.as_typed().to_owned()),
-            email_key: email.map(|email| email.key().to_owned()),
-            email_verified_at: email.map(|_| now),
-            username: None,
-            phone_key: phone.map(|phone| phone.key().to_owned()),
-            phone_verified_at: phone.map(|_| now),
-            security_version: 1,
-            created_at: now,
-            created_from: whereabouts(client),
-            last_sign_in_at: None,
-            disabled_at: None,
-            deleted_at: None,
-            sealed_hash: None,
-            password_changed_at: None,
-            has_second_factor: false,
-            is_known_network: false,
-        }
-    }
-
-    /// The account as its known-device cookies are bound to it.
-    pub(super) fn device_owner(&self) -> DeviceOwner {
-        DeviceOwner { account: self.id, password_changed_at: self.password_changed_at }
-    }
-
-    /// How pages name it to whoever holds one of its links.
-    pub(super) fn name_shown(&self) -> String {
-        let names = [&self.email, &self.username, &self.phone_key];
-        names.into_iter().flatten().next().cloned().unwrap_or_default()
-    }
-
-    /// What a new password must not be.
-    pub(super) fn about(&self) -> Vec<&str> {
-        self.email.iter().chain(self.username.iter()).map(String::as_str).collect()
-    }
-}
 
 /// The account an address belongs to.
 pub(super) fn find_by_email(email_key: &str, network: &str) -> Statement {
@@ -132,7 +19,11 @@ pub(super) fn find_by_email(email_key: &str, network: &str) -> Statement {
                 EXISTS (SELECT 1 FROM totp_credentials t
                          WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
                 EXISTS (SELECT 1 FROM sessions s
-                         WHERE s.account_id = a.id AND s.network = $2)
+                         WHERE s.account_id = a.id AND s.network = $2),
+                a.role, a.is_staff, a.is_superuser, a.custom_fields,
+                EXISTS (SELECT 1 FROM account_groups m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM account_permissions m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM identities m WHERE m.account_id = a.id)
            FROM accounts a
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.email_key = $1",
@@ -150,7 +41,11 @@ pub(super) fn find_by_phone(phone_key: &str, network: &str) -> Statement {
                 EXISTS (SELECT 1 FROM totp_credentials t
                          WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
                 EXISTS (SELECT 1 FROM sessions s
-                         WHERE s.account_id = a.id AND s.network = $2)
+                         WHERE s.account_id = a.id AND s.network = $2),
+                a.role, a.is_staff, a.is_superuser, a.custom_fields,
+                EXISTS (SELECT 1 FROM account_groups m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM account_permissions m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM identities m WHERE m.account_id = a.id)
            FROM accounts a
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.phone_key = $1",
@@ -168,7 +63,11 @@ pub(super) fn find_by_username(username_key: &str, network: &str) -> Statement {
                 EXISTS (SELECT 1 FROM totp_credentials t
                          WHERE t.account_id = a.id AND t.confirmed_at IS NOT NULL),
                 EXISTS (SELECT 1 FROM sessions s
-                         WHERE s.account_id = a.id AND s.network = $2)
+                         WHERE s.account_id = a.id AND s.network = $2),
+                a.role, a.is_staff, a.is_superuser, a.custom_fields,
+                EXISTS (SELECT 1 FROM account_groups m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM account_permissions m WHERE m.account_id = a.id)
+                OR EXISTS (SELECT 1 FROM identities m WHERE m.account_id = a.id)
            FROM accounts a
            LEFT JOIN passwords p ON p.account_id = a.id
           WHERE a.username_key = $1",
@@ -269,7 +168,35 @@ pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
         password_changed_at: row.optional_time(15)?,
         has_second_factor: row.bool(16)?,
         is_known_network: row.bool(17)?,
+        plain: None,
     })
+}
+
+/// The account as its sessions see it, from a row of `find_by_email`, `find_by_phone` or
+/// `find_by_username`; `None` where groups, permissions or identities belong to it.
+pub(super) fn plain_account(row: &Row) -> Result<Option<Account>, InternalError> {
+    if row.bool(22)? {
+        return Ok(None);
+    }
+    Ok(Some(Account {
+        id: row.id(0)?,
+        number: row.int(1)?,
+        email: row.optional_text(2)?,
+        email_verified_at: row.optional_time(4)?,
+        username: row.optional_text(5)?,
+        role: row.text(18)?,
+        is_staff: row.bool(19)?,
+        is_superuser: row.bool(20)?,
+        groups: Vec::new(),
+        permissions: Vec::new(),
+        custom_fields: row.text(21)?,
+        created_at: row.time(9)?,
+        last_sign_in_at: row.optional_time(11)?,
+        disabled_at: row.optional_time(12)?,
+        deleted_at: row.optional_time(13)?,
+        security_version: row.int(8)?,
+        identities: Vec::new(),
+    }))
 }
 
 /// A challenge about to be written.

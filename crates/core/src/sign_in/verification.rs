@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::store::Candidate;
+use super::candidate::Candidate;
 use super::{SignIn, SignInError};
 use crate::accounts::{self, Email};
 use crate::audit::{Entry, Event};

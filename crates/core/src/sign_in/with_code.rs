@@ -3,9 +3,9 @@
 //! The code proves the address or number. Where nobody has an account with it, one is made; where
 //! one exists that nobody had proven, this is its first proof.
 
+use super::candidate::Candidate;
 use super::code_request::Details;
 use super::complete::Passed;
-use super::store::Candidate;
 use super::{Arrival, START_AGAIN, SignIn, SignInError, Step, Way};
 use crate::accounts::{self, Contact};
 use crate::audit::{Entry, Event};

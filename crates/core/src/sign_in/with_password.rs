@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::candidate::{Candidate, Plain};
 use super::complete::Passed;
-use super::store::{self, Candidate};
-use super::{Arrival, SignIn, Step, Way};
+use super::{Arrival, SignIn, Step, Way, store};
 use crate::accounts::Identifier;
 use crate::client::Client;
 use crate::credentials::password::{GateError, StoredHash, Verdict};
@@ -99,7 +99,10 @@ impl SignIn<'_> {
         attempt: &PasswordAttempt,
     ) -> Passed {
         let now = self.auth.clock().now();
-        let mut batch = Batch::from(self.auth.limits().give_back(compared.reserved));
+        // While others are hashed, successes share a commit.
+        let patience = self.auth.passwords().patience(attempt.arrival.client.network());
+        let mut batch =
+            Batch::from(self.auth.limits().give_back(compared.reserved)).patient(patience);
         if compared.upgrade {
             let upgraded = self.upgraded_hash(&found, attempt, now).await;
             if upgraded.is_some() {
@@ -207,8 +210,11 @@ impl SignIn<'_> {
             Identifier::Phone(phone) => store::find_by_phone(phone.key(), &network),
             Identifier::Username(name) => store::find_by_username(name.key(), &network),
         };
-        let row = self.auth.database().read_one(statement).await?;
-        row.as_ref().map(store::candidate).transpose()
+        let reading = self.auth.sessions().reading();
+        let Some(row) = self.auth.database().read_one(statement).await? else { return Ok(None) };
+        let account = store::plain_account(&row)?;
+        let plain = account.map(|account| Plain { account, reading });
+        Ok(Some(Candidate { plain, ..store::candidate(&row)? }))
     }
 
     /// The account of a link or a challenge, with its credential, in one read.

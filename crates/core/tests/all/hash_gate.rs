@@ -64,7 +64,8 @@ fn is_busy(answer: Option<&Answer>) -> bool {
 #[tokio::test]
 async fn a_flood_from_one_network_waits_for_itself_and_not_others_for_it() {
     let test = auth_with(|_| ()).await;
-    let mut flood: Vec<Running<'_>> = (0..20).map(|_| compare(&test.auth, 10, network(1))).collect();
+    let mut flood: Vec<Running<'_>> =
+        (0..20).map(|_| compare(&test.auth, 10, network(1))).collect();
     for running in &mut flood {
         assert!(enter(running).await.is_none(), "queued");
     }

@@ -14,8 +14,8 @@ use crate::messages::Message;
 use crate::one_time_codes::{Link, LinkFor, Purpose};
 use crate::sessions::{Door, EndReason, Present};
 use crate::sign_in::RECENT;
+use crate::sign_in::candidate::Candidate;
 use crate::sign_in::mails::whereabouts;
-use crate::sign_in::store::Candidate;
 use crate::time::Timestamp;
 
 /// What a link to a new address asks, for its page to show.

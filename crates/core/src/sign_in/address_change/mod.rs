@@ -16,9 +16,9 @@ use data_encoding::BASE64URL_NOPAD;
 pub use email::EmailChangeFacts;
 pub use undo::UndoFacts;
 
+use super::candidate::Candidate;
 use super::mails::whereabouts;
 use super::step_up::Stale;
-use super::store::Candidate;
 use super::{OwnerError, START_AGAIN, SignIn};
 use crate::accounts;
 use crate::audit::{Entry, Event};

@@ -12,7 +12,7 @@ use crate::one_time_codes::{CodeFor, Guess, Purpose};
 use crate::ports::Token;
 use crate::sessions::{EndReason, Present};
 use crate::sign_in::RECENT;
-use crate::sign_in::store::Candidate;
+use crate::sign_in::candidate::Candidate;
 use crate::time::hours;
 
 /// How often a change whose account changed under it looks again.

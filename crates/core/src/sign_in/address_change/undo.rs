@@ -15,7 +15,7 @@ use crate::ids::{AccountId, AddressChangeId};
 use crate::messages::Message;
 use crate::one_time_codes::{LinkFor, Purpose};
 use crate::sessions::{Door, EndReason};
-use crate::sign_in::store::Candidate;
+use crate::sign_in::candidate::Candidate;
 use crate::social;
 use crate::time::Timestamp;
 

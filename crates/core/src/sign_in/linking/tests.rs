@@ -6,3 +6,4 @@ mod order;
 mod owners;
 mod races;
 mod rows;
+mod seen;

@@ -9,6 +9,7 @@ mod matrix;
 mod owner;
 mod phone_change;
 mod second_factor;
+mod seen;
 mod sign_up;
 mod sign_up_code;
 mod social;

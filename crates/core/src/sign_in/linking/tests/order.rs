@@ -5,8 +5,8 @@ use super::kit::{ADA, Kit, each, google};
 use crate::accounts::{self, Contact, Email};
 use crate::database::Batch;
 use crate::sign_in::Way;
+use crate::sign_in::candidate::Candidate;
 use crate::sign_in::complete::Passed;
-use crate::sign_in::store::Candidate;
 
 async fn find(kit: &Kit) -> Candidate {
     let email = Email::parse(ADA).unwrap();
