@@ -9,6 +9,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use ironlatch_core::client::Client;
 use ironlatch_core::ports::Token;
+use ironlatch_core::sessions::Door;
 use ironlatch_core::sign_in::{
     LinkStep, LinkView, SecondFactor, SecondFactorAttempt, SecondFactorError, SignInError,
     SignedIn, Step,
@@ -27,8 +28,9 @@ use crate::problem::{Explain, Problem};
 use crate::request::caller::Caller;
 use crate::request::cookies::Cookie;
 use crate::request::fields::Fields;
-use crate::request::next::Next;
+use crate::request::next::{Next, encode};
 use crate::request::query::query_value;
+use crate::request::source::CameFrom;
 
 /// The browser that asked: one button.
 #[derive(Template)]
@@ -81,9 +83,14 @@ const BAD_NEXT: &str = "The address has a \"next\" that leads neither to this se
                         of its front ends. Please go back to where you came from.";
 
 /// Shows what there is to do. Consumes nothing, however often and by whomever it is opened.
-pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn show(
+    State(app): State<App>,
+    came_from: CameFrom,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if uri.query().is_some() && !names_a_link(&uri) {
-        return shown(&app, without_link(&app, &uri, &headers));
+        return shown(&app, without_link(&app, &uri, &headers, came_from));
     }
     // What a way back from a provider left comes before a link that waits; a link that is opened
     // now takes it away.
@@ -99,7 +106,7 @@ pub(crate) async fn show(State(app): State<App>, uri: Uri, headers: HeaderMap) -
         Arrival::Here(Some(token)) if left.is_empty() => {
             shown(&app, question(&app, &headers, &token, None).await)
         }
-        Arrival::Here(_) => shown(&app, without_link(&app, &uri, &headers)),
+        Arrival::Here(_) => shown(&app, without_link(&app, &uri, &headers, came_from)),
     }
 }
 
@@ -110,7 +117,7 @@ fn names_a_link(uri: &Uri) -> bool {
 }
 
 /// The page for whoever has no link.
-fn without_link(app: &App, uri: &Uri, headers: &HeaderMap) -> PageResult {
+fn without_link(app: &App, uri: &Uri, headers: &HeaderMap, came_from: CameFrom) -> PageResult {
     if uri.path().ends_with('/') {
         return Ok(without_slash(uri));
     }
@@ -124,13 +131,14 @@ fn without_link(app: &App, uri: &Uri, headers: &HeaderMap) -> PageResult {
         let next = next.as_ref().map(Next::as_str);
         return second_step_page(&SecondStep { next, is_kept: true, ..asked(app, challenge) });
     }
+    let query = onward(app, next.as_ref(), came_from);
     let word = app.cookies().read(headers, Cookie::Outcome);
     let Some(outcome) = word.and_then(Outcome::of_word) else {
-        return choose(app, StatusCode::OK, next.as_ref(), None);
+        return choose(app, StatusCode::OK, query, None);
     };
     let mut response = if outcome.asks_again() {
         let sentence = outcome.sentence().to_owned();
-        choose(app, outcome.status(), next.as_ref(), Some(sentence))?
+        choose(app, outcome.status(), query, Some(sentence))?
     } else {
         notice(app, outcome.status(), outcome.title(), outcome.sentence())?
     };
@@ -146,13 +154,17 @@ fn without_slash(uri: &Uri) -> Response {
     (StatusCode::SEE_OTHER, [(LOCATION, location.unwrap_or(fallback))]).into_response()
 }
 
-fn choose(
-    app: &App,
-    status: StatusCode,
-    next: Option<&Next>,
-    problem: Option<String>,
-) -> PageResult {
-    let query = next.map(|next| format!("?next={}", next.encoded())).unwrap_or_default();
+/// The query that the buttons hand on: where to go afterwards, and where the person came from,
+/// which the provider's site would hide.
+fn onward(app: &App, next: Option<&Next>, came_from: CameFrom) -> String {
+    let source = app.auth().sources().of_hint(&came_from.of_address(), Door::Api);
+    let next = next.map(|next| format!("next={}", next.encoded()));
+    let source = source.map(|source| format!("source_url={}", encode(source.url())));
+    let pairs: Vec<String> = next.into_iter().chain(source).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+fn choose(app: &App, status: StatusCode, query: String, problem: Option<String>) -> PageResult {
     let offers = app.auth().social().offers();
     page(status, &Choose { product: product(app), offers, query, problem })
 }
@@ -175,7 +187,7 @@ async fn act(app: &App, client: Client, headers: &HeaderMap, mut fields: Fields)
     match fields.text("act").as_deref() {
         Some("second-step") => return second_step(app, client, headers, fields).await,
         Some("start-over") => {
-            let mut response = choose(app, StatusCode::OK, None, None)?;
+            let mut response = choose(app, StatusCode::OK, String::new(), None)?;
             response.headers_mut().append(SET_COOKIE, app.cookies().clear(Cookie::SecondStep));
             return Ok(response);
         }

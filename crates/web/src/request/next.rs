@@ -40,7 +40,7 @@ impl Next {
 }
 
 /// A text as the value of a query's parameter (RFC 3986 §2.1).
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

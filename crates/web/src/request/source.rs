@@ -47,14 +47,27 @@ impl CameFrom {
         self.with(source_url, fields)
     }
 
+    /// The hint of a page, which has no body.
+    pub(crate) fn of_address(self) -> SourceHint {
+        self.with_body(None, |_| None)
+    }
+
     fn with(self, source_url: Option<String>, fields: &mut Fields) -> SourceHint {
+        self.with_body(source_url, |name| fields.optional_text(name))
+    }
+
+    fn with_body(
+        self,
+        source_url: Option<String>,
+        mut of_body: impl FnMut(&'static str) -> Option<String>,
+    ) -> SourceHint {
         let of_query = |name: &str| {
             let pair = self.query.iter().find(|(key, _)| key == name);
             pair.map(|(_, value)| value.clone())
         };
         let mut utm = Vec::new();
         for name in UTM {
-            let value = fields.optional_text(name).or_else(|| of_query(name));
+            let value = of_body(name).or_else(|| of_query(name));
             utm.extend(value.map(|value| (name.to_owned(), value)));
         }
         let source_url = source_url.or_else(|| of_query("source_url"));

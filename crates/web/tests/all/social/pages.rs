@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use ironlatch_core::settings::ProviderKind;
+use ironlatch_core::sources::Wish;
 use ironlatch_testkit::provider::{At, Fault, Person};
 use ironlatch_testkit::{PASSWORD, TestAuth, TestServer};
 use serde_json::json;
@@ -318,6 +319,35 @@ async fn the_page_shows_a_link_for_each_provider() {
         let back = provider.visit(left.header("location").unwrap(), &Person::new("5"));
         let came = browser.client().get(&back.path()).await.expect(303);
         assert_eq!(came.header("location"), Some("/account?a=b"));
+    })
+    .await;
+}
+
+/// The provider's site would hide where somebody came from, and our pages send no `Referer`.
+#[tokio::test]
+async fn the_page_hands_on_where_somebody_came_from() {
+    each_with(ProviderKind::Google, async |server, provider| {
+        let campaign = "/sign-in?next=/account&utm_source=mail&utm_campaign=a%26b&other=secret";
+        let led = [(campaign, "https://app.example.com/"), ("/sign-in", "https://blog.example/b")];
+        for (page, referrer) in led {
+            let mut browser = server.client().with_header("referer", referrer);
+            let shown = browser.get(page).await.expect(200).text().to_owned();
+            browser.unset_header("referer");
+            let mut hrefs = shown.split("href=\"").filter_map(|part| part.split('"').next());
+            let link = hrefs.find(|link| link.contains("google/start?")).unwrap();
+            let link = format!("/{}", link.replace("&#38;", "&"));
+            assert!(link.contains("source_url=http") && !link.contains("secret"), "{link}");
+            assert_eq!(link.contains("?next=/account&"), page == campaign, "{link}");
+
+            let left = browser.get(&link).await.expect(303);
+            let back = provider.visit(left.header("location").unwrap(), &Person::new(referrer));
+            browser.get(&back.path()).await.expect(303);
+        }
+        let report = server.auth.sources().top(&Wish::default()).await.unwrap();
+        let mut found: Vec<_> = report.rows.iter().map(|row| row.source.url.as_str()).collect();
+        found.sort_unstable();
+        let own = "http://127.0.0.1:8000?utm_source=mail&utm_campaign=a%26b";
+        assert_eq!(found, [own, "https://blog.example/b"]);
     })
     .await;
 }
