@@ -55,6 +55,7 @@ async function run(browser, { CHECKS, PAUSE }, start) {
         failed += 1;
         console.log(`FAIL ${mode}: ${name}\n${error.stack}`);
       }
+      await world.part();
     }
     server.stop();
     if (failed > before) {
