@@ -19,6 +19,14 @@ fn every_form_hashes_as_the_argon2_crate_does() {
     }
 }
 
+/// Without it the hashes above would agree as well if only the portable form were compared.
+#[test]
+fn every_64_bit_arm_has_neon() {
+    let is_arm = cfg!(target_arch = "aarch64");
+    assert_eq!(Form::available().any(|form| form == Form::Neon), is_arm);
+    assert_eq!(Form::best() == Form::Neon, is_arm);
+}
+
 #[derive(Debug)]
 struct Case {
     params: Params,
