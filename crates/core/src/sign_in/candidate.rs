@@ -31,13 +31,16 @@ pub(super) struct Candidate {
     pub(super) has_second_factor: bool,
     /// Whether a session of this account began in the asking network; never by identifier.
     pub(super) is_known_network: bool,
-    /// What its sessions would see, where the read that found it could tell.
+    /// What else its sessions see of it, where the read that found it could tell.
     pub(super) plain: Option<Plain>,
 }
 
-/// An account without groups, permissions and identities, and when it was read.
+/// The rest of an account without groups, permissions and identities, and when it was read.
 pub(super) struct Plain {
-    pub(super) account: Account,
+    pub(super) role: String,
+    pub(super) is_staff: bool,
+    pub(super) is_superuser: bool,
+    pub(super) custom_fields: String,
     pub(super) reading: Reading,
 }
 
@@ -109,6 +112,32 @@ impl Candidate {
             is_known_network: false,
             plain: None,
         }
+    }
+
+    /// The account as its sessions see it, and when it was read; `None` where that takes another
+    /// read.
+    pub(super) fn into_account(self) -> Option<(Account, Reading)> {
+        let Plain { role, is_staff, is_superuser, custom_fields, reading } = self.plain?;
+        let account = Account {
+            id: self.id,
+            number: self.number,
+            email: self.email,
+            email_verified_at: self.email_verified_at,
+            username: self.username,
+            role,
+            is_staff,
+            is_superuser,
+            groups: Vec::new(),
+            permissions: Vec::new(),
+            custom_fields,
+            created_at: self.created_at,
+            last_sign_in_at: self.last_sign_in_at,
+            disabled_at: self.disabled_at,
+            deleted_at: self.deleted_at,
+            security_version: self.security_version,
+            identities: Vec::new(),
+        };
+        Some((account, reading))
     }
 
     /// The account as its known-device cookies are bound to it.

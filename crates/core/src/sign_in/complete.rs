@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::candidate::{Candidate, Plain};
+use super::candidate::Candidate;
 use super::linking::Federated;
 use super::mails::whereabouts;
 use super::second_factor::{Challenge, FirstStep};
@@ -251,10 +251,8 @@ impl SignIn<'_> {
             opening.extend(self.count_verified(arrival, now));
         }
         // What follows changes nothing else of the account that its sessions see.
-        found.plain = found.plain.take().filter(|_| raised_by == 0);
-        if let Some(Plain { account, .. }) = &mut found.plain {
-            account.last_sign_in_at = Some(now);
-        }
+        found.plain = found.plain.filter(|_| raised_by == 0);
+        found.last_sign_in_at = Some(now);
         let proof = Proof {
             account: found.id,
             number: found.number,
@@ -273,11 +271,11 @@ impl SignIn<'_> {
         is_new: bool,
         door: Door,
     ) -> Result<Step, SignInError> {
-        let device_owner = found.device_owner();
+        let (id, device_owner) = (found.id, found.device_owner());
         let sessions = self.auth.sessions();
-        let account = match found.plain {
-            Some(Plain { account, reading }) => Some(sessions.remember(account, reading)),
-            None => sessions.account(found.id).await?,
+        let account = match found.into_account() {
+            Some((account, reading)) => Some(sessions.remember(account, reading)),
+            None => sessions.account(id).await?,
         };
         let account = account.ok_or_else(|| InternalError::fault("a signed-in account is gone"))?;
         Ok(Step::SignedIn(Box::new(SignedIn {

@@ -1,12 +1,12 @@
 //! What the ways in read, an account together with its credential, and their own tables.
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Plain};
 use super::second_factor::Stored;
 use super::step_up::Proven;
 use crate::database::{Row, Statement};
 use crate::error::InternalError;
 use crate::ids::{AccountId, ChallengeId, SessionId};
-use crate::sessions::{Account, Door};
+use crate::sessions::{Door, Reading};
 use crate::time::Timestamp;
 
 /// The account an address belongs to.
@@ -172,30 +172,18 @@ pub(super) fn candidate(row: &Row) -> Result<Candidate, InternalError> {
     })
 }
 
-/// The account as its sessions see it, from a row of `find_by_email`, `find_by_phone` or
+/// What else its sessions see of an account, from a row of `find_by_email`, `find_by_phone` or
 /// `find_by_username`; `None` where groups, permissions or identities belong to it.
-pub(super) fn plain_account(row: &Row) -> Result<Option<Account>, InternalError> {
+pub(super) fn plain(row: &Row, reading: Reading) -> Result<Option<Plain>, InternalError> {
     if row.bool(22)? {
         return Ok(None);
     }
-    Ok(Some(Account {
-        id: row.id(0)?,
-        number: row.int(1)?,
-        email: row.optional_text(2)?,
-        email_verified_at: row.optional_time(4)?,
-        username: row.optional_text(5)?,
+    Ok(Some(Plain {
         role: row.text(18)?,
         is_staff: row.bool(19)?,
         is_superuser: row.bool(20)?,
-        groups: Vec::new(),
-        permissions: Vec::new(),
         custom_fields: row.text(21)?,
-        created_at: row.time(9)?,
-        last_sign_in_at: row.optional_time(11)?,
-        disabled_at: row.optional_time(12)?,
-        deleted_at: row.optional_time(13)?,
-        security_version: row.int(8)?,
-        identities: Vec::new(),
+        reading,
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::candidate::{Candidate, Plain};
+use super::candidate::Candidate;
 use super::complete::Passed;
 use super::{Arrival, SignIn, Step, Way, store};
 use crate::accounts::Identifier;
@@ -212,9 +212,7 @@ impl SignIn<'_> {
         };
         let reading = self.auth.sessions().reading();
         let Some(row) = self.auth.database().read_one(statement).await? else { return Ok(None) };
-        let account = store::plain_account(&row)?;
-        let plain = account.map(|account| Plain { account, reading });
-        Ok(Some(Candidate { plain, ..store::candidate(&row)? }))
+        Ok(Some(Candidate { plain: store::plain(&row, reading)?, ..store::candidate(&row)? }))
     }
 
     /// The account of a link or a challenge, with its credential, in one read.
