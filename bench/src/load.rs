@@ -15,6 +15,8 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use crate::machine;
 use crate::requests::Requests;
 
+/// How far apart bunches of answers are, about.
+const BUNCH: Duration = Duration::from_millis(60);
 /// The longest answer that is expected.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
@@ -206,26 +208,77 @@ pub(crate) struct Load<'a> {
 impl Load<'_> {
     /// Loads a server that is one process; any answer of another status than wished is a fault.
     pub(crate) fn measure(&self, address: SocketAddr, process: u32) -> anyhow::Result<Window> {
+        let mut seen = Seen::default();
+        self.during(address, |flood| seen.look(flood, process, self.window))?;
+        seen.window()
+    }
+
+    /// Loads it so many times for a part of the window, and has something else work in between
+    /// for as long: a neighbour who takes from the machine takes from both sides alike.
+    pub(crate) fn measure_in_turn(
+        &self,
+        (address, process): (SocketAddr, u32),
+        turns: u32,
+        mut other: impl FnMut(Duration) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Window> {
+        let (span, mut seen) = (self.window / turns, Seen::default());
+        for turn in 0..turns {
+            // Answers come in bunches; no bunch may fall on the same side of the edge every time.
+            let later = BUNCH * turn / turns;
+            let load = Self { warm_up: self.warm_up + later, ..*self };
+            load.during(address, |flood| seen.look(flood, process, span))?;
+            other(span)?;
+        }
+        seen.window()
+    }
+
+    fn during(
+        &self,
+        address: SocketAddr,
+        look: impl FnOnce(&Flood) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let flood = Flood::start(address, self.clients, self.requests, self.waiting)?;
         std::thread::sleep(self.warm_up);
-        let window = look(&flood, process, self.window)?;
+        look(&flood)?;
         let others = flood.stop()?;
         ensure!(others.is_empty(), "other answers than wished for (status: number): {others:?}");
-        Ok(window)
+        Ok(())
     }
 }
 
 /// Looks at a running flood for a while.
 pub(crate) fn look(flood: &Flood, process: u32, span: Duration) -> anyhow::Result<Window> {
-    let (start, answered, spent) = (Instant::now(), flood.answered(), machine::cpu_time(process)?);
-    std::thread::sleep(span);
-    let answered = flood.answered() - answered;
-    let (took, spent) = (start.elapsed(), machine::cpu_time(process)?.saturating_sub(spent));
-    ensure!(answered > 0, "not one answer came");
-    Ok(Window {
-        per_second: machine::per_second(answered, took),
-        per_cpu_second: machine::per_second(answered, spent),
-    })
+    let mut seen = Seen::default();
+    seen.look(flood, process, span)?;
+    seen.window()
+}
+
+/// What was seen of a flood and its server.
+#[derive(Default)]
+struct Seen {
+    answered: u64,
+    took: Duration,
+    spent: Duration,
+}
+
+impl Seen {
+    fn look(&mut self, flood: &Flood, process: u32, span: Duration) -> anyhow::Result<()> {
+        let (start, answered) = (Instant::now(), flood.answered());
+        let spent = machine::cpu_time(process)?;
+        std::thread::sleep(span);
+        self.answered += flood.answered() - answered;
+        self.took += start.elapsed();
+        self.spent += machine::cpu_time(process)?.saturating_sub(spent);
+        Ok(())
+    }
+
+    fn window(&self) -> anyhow::Result<Window> {
+        ensure!(self.answered > 0, "not one answer came");
+        Ok(Window {
+            per_second: machine::per_second(self.answered, self.took),
+            per_cpu_second: machine::per_second(self.answered, self.spent),
+        })
+    }
 }
 
 #[cfg(test)]

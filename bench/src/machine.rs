@@ -67,24 +67,27 @@ pub(crate) fn among<T>(cores: &[usize], run: impl FnOnce() -> T) -> anyhow::Resu
     Ok(outcome)
 }
 
-/// Processor time a process has used, all its threads together, user and system.
+/// Processor time that the threads of a process have used which it has now.
 pub(crate) fn cpu_time(process: u32) -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The second field is the program's name in brackets and may hold spaces.
-    let (_, rest) = stat.rsplit_once(')').context("/proc/PID/stat has no name in it")?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    // Fields 14 and 15 of proc(5), counted after the second.
-    let spent = ticks(11).zip(ticks(12)).context("/proc/PID/stat holds no times")?;
-    let per_second = rustix::param::clock_ticks_per_second();
-    Ok(Duration::from_micros((spent.0 + spent.1) * 1_000_000 / per_second))
+    let mut spent = Duration::ZERO;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // One that ended meanwhile is looked at no more.
+        if let Ok(times) = std::fs::read_to_string(thread?.path().join("schedstat")) {
+            spent += spent_of(&times)?;
+        }
+    }
+    Ok(spent)
 }
 
 /// Processor time the calling thread has used.
 pub(crate) fn thread_cpu_time() -> anyhow::Result<Duration> {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    spent_of(&std::fs::read_to_string("/proc/thread-self/schedstat")?)
+}
+
+/// The first of three numbers, in nanoseconds: exact, unlike the ticks of `/proc/PID/stat`.
+fn spent_of(schedstat: &str) -> anyhow::Result<Duration> {
     let nanos = schedstat.split(' ').next().and_then(|first| first.parse().ok());
-    Ok(Duration::from_nanos(nanos.context("/proc/thread-self/schedstat holds no times")?))
+    Ok(Duration::from_nanos(nanos.context("a schedstat file holds no times")?))
 }
 
 /// Memory that is the process's own, shared pages by their share; in MiB.

@@ -51,7 +51,7 @@ fn while_sign_ins_flood(
 ) -> anyhow::Result<()> {
     let measured = rounds(|| {
         let alone = p99(&probe::run(server.address, &population.me, terms.probes)?);
-        let pure = parts::hashing(terms.slow_window)?.per_second;
+        let pure = parts::hashing(terms.slow_window)?.per_second();
 
         let flood = Flood::start(server.address, CLIENTS, &population.sign_ins, Waiting::Asleep)?;
         std::thread::sleep(terms.warm_up);
@@ -96,7 +96,7 @@ fn while_me_floods(
     server: &Server,
 ) -> anyhow::Result<()> {
     let measured = rounds(|| {
-        let pure = parts::hashing(terms.slow_window)?.per_second;
+        let pure = parts::hashing(terms.slow_window)?.per_second();
         let flood = Flood::start(server.address, CLIENTS, &population.me, Waiting::Asleep)?;
         let patient = Flood::start(server.address, PATIENT, &population.sign_ins, Waiting::Asleep)?;
         std::thread::sleep(terms.warm_up);

@@ -11,11 +11,36 @@ use ironlatch_core::settings::PasswordSettings;
 use crate::machine;
 use crate::seed::PASSWORD;
 
-/// How fast passwords could be hashed if nothing else were done.
-#[derive(Debug, Clone, Copy)]
+/// Hashing and nothing else.
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Hashing {
-    pub(crate) per_second: f64,
-    pub(crate) per_cpu_second: f64,
+    hashes: u64,
+    took: Duration,
+    spent: Duration,
+}
+
+impl Hashing {
+    pub(crate) fn per_second(self) -> f64 {
+        machine::per_second(self.hashes, self.took)
+    }
+
+    pub(crate) fn per_cpu_second(self) -> f64 {
+        machine::per_second(self.hashes, self.spent)
+    }
+
+    /// This, and then that.
+    pub(crate) fn then(self, next: Self) -> Self {
+        Self { took: self.took + next.took, ..self.beside(next) }
+    }
+
+    /// This, and that at the same time.
+    fn beside(self, other: Self) -> Self {
+        Self {
+            hashes: self.hashes + other.hashes,
+            took: self.took.max(other.took),
+            spent: self.spent + other.spent,
+        }
+    }
 }
 
 /// Hashes passwords for a while as the hash gate does: the same function and costs, one arena
@@ -24,7 +49,7 @@ pub(crate) fn hashing(span: Duration) -> anyhow::Result<Hashing> {
     aside(move || hashing_here(span))
 }
 
-/// The same on both cores at once: how many together, and for each second of a core.
+/// The same on both cores at once.
 pub(crate) fn hashing_on_both(span: Duration) -> anyhow::Result<Hashing> {
     let on = |core| {
         move || {
@@ -38,11 +63,7 @@ pub(crate) fn hashing_on_both(span: Duration) -> anyhow::Result<Hashing> {
             .map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a measured part panicked"))?)
     });
     let [one, other]: [anyhow::Result<Hashing>; 2] = each;
-    let (one, other) = (one?, other?);
-    Ok(Hashing {
-        per_second: one.per_second + other.per_second,
-        per_cpu_second: f64::midpoint(one.per_cpu_second, other.per_cpu_second),
-    })
+    Ok(one?.beside(other?))
 }
 
 fn hashing_here(span: Duration) -> anyhow::Result<Hashing> {
@@ -65,10 +86,7 @@ fn hashing_here(span: Duration) -> anyhow::Result<Hashing> {
         hashes += 1;
     }
     let spent = machine::thread_cpu_time()?.saturating_sub(spent);
-    Ok(Hashing {
-        per_second: machine::per_second(hashes, start.elapsed()),
-        per_cpu_second: machine::per_second(hashes, spent),
-    })
+    Ok(Hashing { hashes, took: start.elapsed(), spent })
 }
 
 /// Seconds that one Ed25519 signature of an access token's length takes.

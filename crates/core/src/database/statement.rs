@@ -13,12 +13,13 @@ pub struct Statement {
     pub(super) sql: &'static str,
     pub(super) values: Vec<Value>,
     pub(super) must_change: bool,
+    pub(super) follows_change: bool,
 }
 
 impl Statement {
     /// A statement and its parameters.
     pub fn new(sql: &'static str, values: impl Into<Vec<Value>>) -> Self {
-        Self { sql, values: values.into(), must_change: false }
+        Self { sql, values: values.into(), must_change: false, follows_change: false }
     }
 
     /// Its text, for tests that compare what is written.
@@ -32,6 +33,14 @@ impl Statement {
     #[must_use]
     pub fn must_change(mut self) -> Self {
         self.must_change = true;
+        self
+    }
+
+    /// Says that this statement changes nothing unless the one before it in its batch did, by
+    /// its own text: the embedded engine, which counts as it goes, then leaves it out.
+    #[must_use]
+    pub fn follows_change(mut self) -> Self {
+        self.follows_change = true;
         self
     }
 }

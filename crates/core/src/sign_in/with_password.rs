@@ -16,6 +16,9 @@ use crate::ports::Token;
 use crate::sessions::Door;
 use crate::time::Timestamp;
 
+/// How long it takes at most until those who were hashed in one bunch have their batches ready.
+const BUNCH_COMES_WITHIN: Duration = Duration::from_millis(5);
+
 /// Somebody asks to be let in with an address or a name, and a password.
 #[derive(Debug, Clone)]
 pub struct PasswordAttempt {
@@ -99,10 +102,10 @@ impl SignIn<'_> {
         attempt: &PasswordAttempt,
     ) -> Passed {
         let now = self.auth.clock().now();
-        // While others are hashed, successes share a commit.
+        // Those whose results were handed out together come one after the other.
         let patience = self.auth.passwords().patience(attempt.arrival.client.network());
-        let mut batch =
-            Batch::from(self.auth.limits().give_back(compared.reserved)).patient(patience);
+        let mut batch = Batch::from(self.auth.limits().give_back(compared.reserved))
+            .patient(patience.min(BUNCH_COMES_WITHIN));
         if compared.upgrade {
             let upgraded = self.upgraded_hash(&found, attempt, now).await;
             if upgraded.is_some() {

@@ -6,6 +6,9 @@
 //! belongs to its thread, not to the request: a client that hangs up frees no slot and so
 //! gains nothing. Hashes of other systems that need more memory than a slot keeps run one at a
 //! time in a slot of their own, whose memory is given back after each.
+//!
+//! Where pieces wait long for a slot, what is done is handed out in bunches: what follows a hash
+//! then runs several times in a row, while its code is in the processor's caches.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,6 +33,11 @@ type Output = Zeroizing<Vec<u8>>;
 const NICENESS: i32 = 10;
 /// Enough for every function; they keep their tables on the heap.
 const STACK_BYTES: usize = 512 * 1_024;
+
+/// How long whoever waits for a slot can be kept from the queue at most.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
+/// Results in one bunch, so that the first never waits long for the last.
+const MOST_HELD: usize = 64;
 
 /// Where passwords are hashed.
 pub(super) struct Gate {
@@ -57,9 +65,10 @@ impl Gate {
         self.light.admit(&self.light.lock(), network)
     }
 
-    /// How long the next ordinary piece of work of this network would wait.
-    pub(super) fn wait(&self, network: Network) -> Duration {
-        self.light.wait(&self.light.lock(), network)
+    /// How long whoever brings the next ordinary piece of work of this network can do other
+    /// things first without being hashed any later to speak of.
+    pub(super) fn patience(&self, network: Network) -> Duration {
+        patience(self.light.wait(&self.light.lock(), network))
     }
 
     /// Waits for a slot and does the work there.
@@ -73,7 +82,10 @@ impl Gate {
             if recipe.function.fits_slot(self.slot_memory_kib) { &self.light } else { &self.heavy };
         let (answer, outcome) = oneshot::channel();
         let taken_at = Instant::now();
-        slots.take(network, Piece { recipe, password, taken_at, answer })?;
+        slots.take(
+            network,
+            Piece { recipe, password, taken_at, patience: Duration::ZERO, answer },
+        )?;
         outcome.await.unwrap_or_else(|_| Err(InternalError::fault("the hash gate stopped").into()))
     }
 }
@@ -95,7 +107,23 @@ struct Piece {
     recipe: Recipe,
     password: Zeroizing<String>,
     taken_at: Instant,
+    /// How long the result may be held; known when a slot takes it up.
+    patience: Duration,
     answer: oneshot::Sender<Result<Output, GateError>>,
+}
+
+/// A result that is not handed out yet.
+struct Held {
+    outcome: Result<Output, GateError>,
+    answer: oneshot::Sender<Result<Output, GateError>>,
+    until: Instant,
+}
+
+impl Held {
+    /// Who asked may be gone by now; the work was theirs all the same.
+    fn hand_out(self) {
+        let _ = self.answer.send(self.outcome);
+    }
 }
 
 /// Threads that share one queue.
@@ -111,6 +139,7 @@ struct Slots {
 
 struct State {
     queue: FairQueue<Piece>,
+    held: Vec<Held>,
     /// How long one piece takes, as the last dozen did.
     mean: Duration,
     started: usize,
@@ -128,6 +157,7 @@ impl Slots {
             most_waiting: settings.queue,
             state: Mutex::new(State {
                 queue: FairQueue::new(),
+                held: Vec::new(),
                 mean: guess,
                 started: 0,
                 idle: 0,
@@ -195,8 +225,8 @@ impl Slots {
     fn work(&self) {
         lower_priority();
         let mut arena = Arena::new();
-        let mut took = None;
-        while let Some(piece) = self.next(took) {
+        let mut done = None;
+        while let Some(piece) = self.next(done) {
             let begun = Instant::now();
             // A thread that died would take its slot along for good.
             let derived = catch_unwind(AssertUnwindSafe(|| {
@@ -206,43 +236,80 @@ impl Slots {
             if !self.keeps_memory {
                 arena.release();
             }
-            took = Some(begun.elapsed());
-            // Who asked may be gone by now; the work was theirs all the same.
-            let _ = piece.answer.send(derived.map_err(GateError::from));
+            let outcome = derived.map_err(GateError::from);
+            let (ended, answer) = (Instant::now(), piece.answer);
+            let held = Held { outcome, answer, until: ended + piece.patience };
+            done = Some((held, ended.duration_since(begun)));
         }
     }
 
-    /// Waits for the next piece that somebody still wants; `None` when the gate is gone.
-    fn next(&self, took: Option<Duration>) -> Option<Piece> {
+    /// Puts a result to those that are held, hands them out when it is time, and waits for the
+    /// next piece that somebody still wants; `None` when the gate is gone.
+    fn next(&self, done: Option<(Held, Duration)>) -> Option<Piece> {
         let mut state = self.lock();
-        if let Some(took) = took {
+        if let Some((held, took)) = done {
+            state.held.push(held);
             state.mean = (state.mean * 7 + took) / 8;
             metrics::histogram!("ironlatch_hash_seconds", "slot" => self.name).record(took);
         }
         loop {
-            if state.is_closed {
+            let next = if state.is_closed { None } else { self.pop(&mut state) };
+            let bunch = state.bunch(next.is_none());
+            if !bunch.is_empty() {
+                // Whoever is woken asks for the lock at once.
+                drop(state);
+                bunch.into_iter().for_each(Held::hand_out);
+                state = self.lock();
+            } else if state.is_closed {
                 return None;
+            } else if next.is_none() {
+                state.idle += 1;
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
             }
-            while let Some(piece) = state.queue.pop() {
-                if piece.answer.is_closed() {
-                    continue;
-                }
-                // Others took their turns before: what was promised at the door no longer
-                // holds, and an answer this late helps nobody.
-                let waited = piece.taken_at.elapsed();
-                if waited > self.longest_wait * 2 {
-                    let _ = piece.answer.send(Err(turned_away(self.name, waited)));
-                    continue;
-                }
-                metrics::histogram!("ironlatch_hash_wait_seconds", "slot" => self.name)
-                    .record(waited);
-                return Some(piece);
+            if next.is_some() {
+                return next;
             }
-            state.idle += 1;
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
         }
     }
+
+    /// The next piece that is worth its work.
+    fn pop(&self, state: &mut State) -> Option<Piece> {
+        while let Some(piece) = state.queue.pop() {
+            if piece.answer.is_closed() {
+                continue;
+            }
+            // Others took their turns before: what was promised at the door no longer holds,
+            // and an answer this late helps nobody.
+            let waited = piece.taken_at.elapsed();
+            if waited > self.longest_wait * 2 {
+                let _ = piece.answer.send(Err(turned_away(self.name, waited)));
+                continue;
+            }
+            metrics::histogram!("ironlatch_hash_wait_seconds", "slot" => self.name).record(waited);
+            // Half of what those who come may take: what they write meanwhile can then go with
+            // what follows a bunch.
+            return Some(Piece { patience: patience(waited) / 2, ..piece });
+        }
+        None
+    }
+}
+
+impl State {
+    /// What must be handed out now: all that is held, once the least patient of them cannot
+    /// wait for one more piece, or when there is none.
+    fn bunch(&mut self, is_last: bool) -> Vec<Held> {
+        let soon = Instant::now() + self.mean;
+        let is_due = is_last
+            || self.held.len() >= MOST_HELD
+            || self.held.iter().any(|held| held.until < soon);
+        if is_due { std::mem::take(&mut self.held) } else { Vec::new() }
+    }
+}
+
+/// A part of the wait: nobody notices it who waits so long anyhow.
+fn patience(wait: Duration) -> Duration {
+    (wait / 4).min(LONGEST_PATIENCE)
 }
 
 /// By then, what waits now will be done. In whole seconds, as `Retry-After` has them
@@ -267,6 +334,54 @@ fn lower_priority() {
 mod tests {
     use super::*;
     use crate::credentials::password::recipe::Function;
+
+    fn held(wait: Duration) -> Held {
+        let (outcome, answer) = (Ok(Output::default()), oneshot::channel().0);
+        Held { outcome, answer, until: Instant::now() + patience(wait) }
+    }
+
+    fn state(mean: Duration) -> State {
+        let slots = Slots::new("hash", 1, &PasswordSettings::default(), mean);
+        slots.state.into_inner().unwrap()
+    }
+
+    #[test]
+    fn nobody_is_kept_waiting_longer_than_a_part_of_what_they_have_waited() {
+        assert_eq!(patience(Duration::ZERO), Duration::ZERO);
+        assert_eq!(patience(Duration::from_millis(200)), Duration::from_millis(50));
+        assert_eq!(patience(Duration::from_secs(4)), LONGEST_PATIENCE);
+    }
+
+    #[test]
+    fn results_are_held_while_all_of_them_can_wait_for_one_more() {
+        let hour = Duration::from_hours(1);
+        let mut state = state(Duration::ZERO);
+        state.held.extend([held(hour), held(hour)]);
+        // Far beyond what the test takes, so that the clock does not decide.
+        state.held.iter_mut().for_each(|held| held.until += hour);
+        assert!(state.bunch(false).is_empty());
+        state.held.push(held(Duration::ZERO));
+        assert_eq!(state.bunch(false).len(), 3, "the least patient takes the others along");
+        assert!(state.held.is_empty());
+    }
+
+    #[test]
+    fn results_are_not_held_for_a_piece_that_takes_longer_than_anybody_waits() {
+        let mut state = state(Duration::from_hours(2));
+        state.held.push(held(Duration::from_hours(1)));
+        assert_eq!(state.bunch(false).len(), 1);
+    }
+
+    #[test]
+    fn results_are_not_held_where_no_piece_follows_or_there_are_many() {
+        let hour = Duration::from_hours(1);
+        let mut state = state(Duration::ZERO);
+        for number in [1, MOST_HELD] {
+            state.held.extend((0..number).map(|_| held(hour)));
+            state.held.iter_mut().for_each(|held| held.until += hour);
+            assert_eq!(state.bunch(number == 1).len(), number);
+        }
+    }
 
     #[tokio::test]
     async fn threads_begin_with_the_first_hash_and_end_with_the_gate() {

@@ -114,8 +114,7 @@ impl Passwords<'_> {
     /// later to speak of: a part of the wait for a slot, and nothing where there is none. What
     /// they write meanwhile shares a commit with others'.
     pub(crate) fn patience(&self, network: Network) -> Duration {
-        const LONGEST: Duration = Duration::from_millis(50);
-        (self.auth.hashing().gate.wait(network) / 4).min(LONGEST)
+        self.auth.hashing().gate.patience(network)
     }
 
     /// Hashes a new password with today's parameters (PHC string, not sealed).

@@ -18,6 +18,9 @@ const OLDEST_LIBRARY: i32 = 3_051_003;
 /// How long a connection waits for another process, e.g. a command run beside the server.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// What the writer keeps of the database in memory.
+const WRITER_CACHE_KIB: i64 = 8 * 1_024;
+
 /// Makes sure that the file exists, belongs to us alone and keeps a write-ahead log.
 pub(super) fn create(path: &Path) -> Result<(), InternalError> {
     let library = rusqlite::version_number();
@@ -80,14 +83,27 @@ fn first_page(path: &Path) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")
 }
 
-/// A connection for the writer.
-pub(super) fn writer(path: &Path) -> Result<Connection, InternalError> {
+/// A connection as every one of them is set up.
+pub(super) fn open(path: &Path) -> Result<Connection, InternalError> {
     configured(path).map_err(|error| failure::internal(&error))?.checked()
+}
+
+/// Sets one up for the writer.
+///
+/// What a batch would need to be undone stays in memory: otherwise SQLite writes it, page by
+/// page, to a file in the system's folder for temporary files, which costs more than the log
+/// does, leaves the data folder, and fails the batch where no such folder can be written to.
+/// Not for migrations, whose sorting may need more than there is memory.
+pub(super) fn writer(connection: Connection) -> Result<Connection, InternalError> {
+    let set = connection
+        .pragma_update(None, "temp_store", "MEMORY")
+        .and_then(|()| connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB));
+    set.map(|()| connection).map_err(|error| failure::internal(&error))
 }
 
 /// A connection that cannot write.
 pub(super) fn reader(path: &Path) -> Result<Connection, InternalError> {
-    let connection = writer(path)?;
+    let connection = open(path)?;
     connection
         .pragma_update(None, "query_only", true)
         .map_err(|error| failure::internal(&error))?;
@@ -106,7 +122,7 @@ pub(super) fn copy(source: &Path, target: &Path) -> Result<(), InternalError> {
         .open(target)
         .map_err(|error| cannot(&error))?;
     let name = target.to_str().ok_or_else(|| cannot(&"its name is not UTF-8"))?;
-    writer(source)?.execute("VACUUM INTO ?1", [name]).map_err(|error| cannot(&error))?;
+    open(source)?.execute("VACUUM INTO ?1", [name]).map_err(|error| cannot(&error))?;
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(target)
         .and_then(|file| file.sync_all())
@@ -169,4 +185,43 @@ pub(super) fn path_of(address: &str) -> Result<PathBuf, InternalError> {
         ));
     }
     Ok(PathBuf::from(path))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::{Connection, create, open, writer};
+
+    /// Changes more pages within a savepoint than SQLite keeps in memory by itself; answers which
+    /// of its temporary files are open then.
+    fn temporary_files(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+        connection.execute_batch(
+            "CREATE TABLE fruit (id INTEGER PRIMARY KEY, name TEXT);
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+             INSERT INTO fruit SELECT i, hex(zeroblob(1000)) FROM n;
+             BEGIN IMMEDIATE;
+             UPDATE fruit SET name = 'fig' || name;
+             SAVEPOINT batch;
+             UPDATE fruit SET name = 'kiwi' || name;",
+        )?;
+        let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+        let names = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        let names = names.map(|name| name.display().to_string());
+        let temporary = names.filter(|name| name.contains("etilqs")).collect();
+        connection.execute_batch("ROLLBACK TO batch; COMMIT")?;
+        Ok(temporary)
+    }
+
+    #[test]
+    fn the_writer_needs_no_folder_for_temporary_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let [plain, writers] = ["plain.db", "writer.db"].map(|name| {
+            let path = folder.path().join(name);
+            create(&path).unwrap();
+            open(&path).unwrap()
+        });
+        let none: [String; 0] = [];
+        // So that the trial is known to tell.
+        assert_ne!(temporary_files(&plain).unwrap(), none);
+        assert_eq!(temporary_files(&writer(writers).unwrap()).unwrap(), none);
+    }
 }

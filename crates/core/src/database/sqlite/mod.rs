@@ -2,13 +2,13 @@
 
 mod connection;
 mod failure;
+mod queue;
 mod readers;
 mod session;
 pub(super) mod text;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -18,14 +18,15 @@ use super::{Batch, Row, Statement, WriteError};
 use crate::error::InternalError;
 use crate::ports::Random;
 use crate::time::Timestamp;
+use queue::Job;
 use readers::Readers;
-use writer::{Job, Writer};
+use writer::Writer;
 
 /// An open embedded database.
 pub(super) struct Sqlite {
     path: PathBuf,
     /// `None` only while it is being closed.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<queue::Sender>,
     writer: Option<JoinHandle<()>>,
     /// `None` only while it is being closed.
     readers: Option<Readers>,
@@ -46,11 +47,12 @@ impl Sqlite {
 
     fn start(path: PathBuf, now: Timestamp, prefix: [u8; 8]) -> Result<Self, InternalError> {
         connection::create(&path)?;
-        let connection = connection::writer(&path)?;
+        let connection = connection::open(&path)?;
         migrate(&connection, now)?;
+        let connection = connection::writer(connection)?;
         let readers = Readers::start(&path)?;
-        let (jobs, queue) = mpsc::channel();
-        let worker = Writer::new(path.clone(), queue, prefix);
+        let (jobs, waiting) = queue::channel();
+        let worker = Writer::new(path.clone(), waiting, prefix);
         let writer = std::thread::Builder::new()
             .name("database-writer".to_owned())
             .spawn(move || worker.run(connection))

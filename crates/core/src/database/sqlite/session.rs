@@ -61,10 +61,14 @@ impl<'c> Session<'c> {
     }
 
     fn changes(&mut self, batch: &Batch) -> Result<Vec<Row>, WriteError> {
-        let mut answer = Vec::new();
+        let (mut answer, mut changed) = (Vec::new(), true);
         for (index, statement) in batch.statements.iter().enumerate() {
+            if statement.follows_change && !changed {
+                continue;
+            }
             let wanted = batch.returning == Some(index);
             let rows = self.change(statement, wanted)?;
+            changed = self.connection.changes() > 0;
             if wanted {
                 answer = rows;
             }

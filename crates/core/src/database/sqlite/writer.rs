@@ -4,39 +4,21 @@
 //! `synchronous=FULL` means after its log was synchronised.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
-use super::super::{Batch, Row, Value, WriteError};
+use super::super::{Row, Value, WriteError};
+use super::queue::{Job, Receiver};
 use super::session::Session;
 use super::{connection, failure};
 use crate::error::InternalError;
 
-/// Batches that share one COMMIT at most, so that the first never waits long for the last.
-const MOST_BATCHES: usize = 512;
-/// How long the first of a group waits for the rest: less than its synchronisation takes.
-const MOMENT: Duration = Duration::from_micros(50);
 /// How long a group whose COMMIT failed waits for the database to open again. After that its
 /// writers hear "unavailable": whether it was written is then not known.
 const LONGEST_DOUBT: Duration = Duration::from_secs(1);
 /// Between two attempts to open the database again.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// A batch, and where its answer goes.
-pub(super) struct Job {
-    pub(super) batch: Batch,
-    pub(super) answer: oneshot::Sender<Result<Vec<Row>, WriteError>>,
-}
-
-impl Job {
-    /// A writer that has gone away needs no answer.
-    fn answer(self, outcome: Result<Vec<Row>, WriteError>) {
-        let _ = self.answer.send(outcome);
-    }
-}
 
 /// A job that ran and waits for its COMMIT.
 struct Done {
@@ -52,26 +34,18 @@ struct Doubt {
 
 pub(super) struct Writer {
     path: PathBuf,
-    jobs: Receiver<Job>,
+    jobs: Receiver,
     /// Tells this writer's groups from those of every other.
     prefix: [u8; 8],
     groups: u64,
-    /// How many the latest group had.
-    latest: usize,
     /// Batches of a broken group that run again, each in a transaction of its own.
     again: Vec<Job>,
-    /// Patient batches, and until when the least patient of them waits.
-    patient: Vec<Job>,
-    patient_until: Option<Instant>,
     doubt: Option<Doubt>,
 }
 
 impl Writer {
-    pub(super) const fn new(path: PathBuf, jobs: Receiver<Job>, prefix: [u8; 8]) -> Self {
-        let again = Vec::new();
-        let patient = Vec::new();
-        let (patient_until, doubt) = (None, None);
-        Self { path, jobs, prefix, groups: 0, latest: 1, again, patient, patient_until, doubt }
+    pub(super) const fn new(path: PathBuf, jobs: Receiver, prefix: [u8; 8]) -> Self {
+        Self { path, jobs, prefix, groups: 0, again: Vec::new(), doubt: None }
     }
 
     /// Works until every sender is gone.
@@ -97,67 +71,10 @@ impl Writer {
                     return Ended::Broken;
                 }
             }
-            let Some(group) = self.next_group() else { return Ended::Stopped };
+            let Some(group) = self.jobs.next_group() else { return Ended::Stopped };
             if self.commit(session, group).is_err() {
                 return Ended::Broken;
             }
-        }
-    }
-
-    /// What is committed next: the patient go with the first that is not, or by themselves when
-    /// their time has come. `None` when nobody will send another job.
-    fn next_group(&mut self) -> Option<Vec<Job>> {
-        loop {
-            let next = match self.patient_until {
-                None => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    self.jobs.recv_timeout(left)
-                }
-            };
-            match next {
-                Ok(job) if job.batch.patience.is_zero() => {
-                    let gathered = self.gather(job);
-                    let mut group = self.take_patient();
-                    group.extend(gathered);
-                    return Some(group);
-                }
-                Ok(job) => {
-                    let until = Instant::now() + job.batch.patience;
-                    self.patient_until =
-                        Some(self.patient_until.map_or(until, |least| least.min(until)));
-                    self.patient.push(job);
-                    if self.patient.len() >= MOST_BATCHES {
-                        return Some(self.take_patient());
-                    }
-                }
-                Err(_) if !self.patient.is_empty() => return Some(self.take_patient()),
-                Err(_) => return None,
-            }
-        }
-    }
-
-    fn take_patient(&mut self) -> Vec<Job> {
-        self.patient_until = None;
-        std::mem::take(&mut self.patient)
-    }
-
-    /// All waiting batches. The writers just answered come back one after the other, so the
-    /// first of them waits a moment for as many as came last time: otherwise every second
-    /// group would be a group of one. A lone writer waits for nobody.
-    fn gather(&mut self, first: Job) -> Vec<Job> {
-        let mut group = Vec::with_capacity(self.latest.max(1));
-        group.push(first);
-        let since = Instant::now();
-        loop {
-            group.extend(self.jobs.try_iter().take(MOST_BATCHES - group.len()));
-            let pressing = group.iter().filter(|job| job.batch.patience.is_zero()).count();
-            let is_full = group.len() >= MOST_BATCHES;
-            if pressing >= self.latest || is_full || since.elapsed() >= MOMENT {
-                self.latest = pressing;
-                return group;
-            }
-            std::thread::yield_now();
         }
     }
 
@@ -283,7 +200,7 @@ impl Writer {
     fn reopen(&mut self) -> Option<Connection> {
         let since = Instant::now();
         loop {
-            let error = match connection::writer(&self.path) {
+            let error = match connection::open(&self.path).and_then(connection::writer) {
                 Ok(connection) => return Some(connection),
                 Err(error) => error,
             };
@@ -291,13 +208,8 @@ impl Writer {
                 let doubted = self.doubt.take().into_iter().flat_map(|doubt| doubt.group);
                 refuse(doubted.map(|done| done.job), &error);
                 refuse(self.again.drain(..), &error);
-                refuse(self.take_patient(), &error);
             }
-            match self.jobs.recv_timeout(PAUSE) {
-                Ok(job) => refuse([job], &error),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
+            refuse(self.jobs.take_all(PAUSE)?, &error);
         }
     }
 }

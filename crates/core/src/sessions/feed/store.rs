@@ -54,7 +54,8 @@ fn tell_all_of(
     )
 }
 
-/// Takes a number if this batch has ended an account's oldest session.
+/// Takes a number if this batch has ended an account's oldest session; comes right after the
+/// statement that ends it.
 pub(super) fn take_number_if_ended(
     account: AccountId,
     reason: &'static str,
@@ -67,6 +68,7 @@ pub(super) fn take_number_if_ended(
                                       AND revoked_because = $3)",
         [account.into(), now.into(), reason.into()],
     )
+    .follows_change()
 }
 
 /// Tells of the session that this batch has ended, if it has: of those ended at the same
@@ -88,6 +90,7 @@ pub(super) fn tell_if_ended(
       RETURNING n",
         [account.into(), now.into(), reason.into(), SESSION.into(), expires_at.into()],
     )
+    .follows_change()
 }
 
 /// What came after `seen`, in the order of commits, and where the counter stands: one

@@ -267,3 +267,33 @@ async fn a_batch_that_fails_among_many_leaves_the_others_intact() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_follows_a_change_happens_where_there_was_one() {
+    each_engine(async |url| {
+        let database = open(&url).await;
+        database.write(insert("ada").into()).await.unwrap();
+        // Changes something wherever the statement before it does.
+        let told = "UPDATE groups SET name = name || '!' WHERE name_key = $1 RETURNING name";
+        for (who, expected) in [("nobody", None), ("ada", Some("Ada!"))] {
+            let mut batch = Batch::from(rename(who, "Ada"));
+            batch.add(Statement::new(told, [who.into()]).follows_change());
+            batch.add_returning(Statement::new(told, [who.into()]).follows_change());
+            let rows = database.write(batch).await.unwrap();
+            let name = rows.first().map(|row| row.text(0).unwrap());
+            assert_eq!(name, expected.map(|name| format!("{name}!")));
+        }
+        assert_eq!(names(&database).await, ["Ada!!"]);
+
+        // The embedded engine takes the word for it; the other lets the text decide.
+        let mut batch = Batch::from(rename("nobody", "x"));
+        batch.add(rename("ada", "Ada, not left out").follows_change());
+        batch.add(rename("ada", "Ada by the text").follows_change());
+        batch.add(insert("berta"));
+        database.write(batch).await.unwrap();
+        let is_embedded = url.starts_with("sqlite:");
+        let ada = if is_embedded { "Ada!!" } else { "Ada by the text" };
+        assert_eq!(names(&database).await, [ada, "berta"]);
+    })
+    .await;
+}
