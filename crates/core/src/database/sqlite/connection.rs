@@ -18,9 +18,6 @@ const OLDEST_LIBRARY: i32 = 3_051_003;
 /// How long a connection waits for another process, e.g. a command run beside the server.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// What the writer keeps of the database in memory.
-const WRITER_CACHE_KIB: i64 = 8 * 1_024;
-
 /// Makes sure that the file exists, belongs to us alone and keeps a write-ahead log.
 pub(super) fn create(path: &Path) -> Result<(), InternalError> {
     let library = rusqlite::version_number();
@@ -95,9 +92,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, InternalError> {
 /// does, leaves the data folder, and fails the batch where no such folder can be written to.
 /// Not for migrations, whose sorting may need more than there is memory.
 pub(super) fn writer(connection: Connection) -> Result<Connection, InternalError> {
-    let set = connection
-        .pragma_update(None, "temp_store", "MEMORY")
-        .and_then(|()| connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB));
+    let set = connection.pragma_update(None, "temp_store", "MEMORY");
     set.map(|()| connection).map_err(|error| failure::internal(&error))
 }
 
