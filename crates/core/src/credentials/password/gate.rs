@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::GateError;
 use super::fair_queue::FairQueue;
-use super::recipe::Recipe;
+use super::recipe::{Function, Recipe};
 use crate::client::Network;
 use crate::error::InternalError;
 use crate::settings::PasswordSettings;
@@ -131,6 +131,8 @@ struct Slots {
     name: &'static str,
     count: usize,
     keeps_memory: bool,
+    /// What new passwords are hashed with: nearly every piece, and they all take as long.
+    ordinary: Function,
     longest_wait: Duration,
     most_waiting: usize,
     state: Mutex<State>,
@@ -153,6 +155,7 @@ impl Slots {
             name,
             count,
             keeps_memory: true,
+            ordinary: Function::today(settings),
             longest_wait: settings.longest_wait,
             most_waiting: settings.queue,
             state: Mutex::new(State {
@@ -254,7 +257,10 @@ impl Slots {
         }
         loop {
             let next = if state.is_closed { None } else { self.pop(&mut state) };
-            let bunch = state.bunch(next.is_none());
+            // Nobody waits for a hash of another kind: how long it takes is not known.
+            let is_ordinary =
+                next.as_ref().is_some_and(|piece| piece.recipe.function == self.ordinary);
+            let bunch = state.bunch(!is_ordinary);
             if !bunch.is_empty() {
                 // Whoever is woken asks for the lock at once.
                 drop(state);
@@ -297,7 +303,7 @@ impl Slots {
 
 impl State {
     /// What must be handed out now: all that is held, once the least patient of them cannot
-    /// wait for one more piece, or when there is none.
+    /// wait for one more piece, or when it is the last for now.
     fn bunch(&mut self, is_last: bool) -> Vec<Held> {
         let soon = Instant::now() + self.mean;
         let is_due = is_last
@@ -333,16 +339,27 @@ fn lower_priority() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::password::recipe::Function;
 
-    fn held(wait: Duration) -> Held {
-        let (outcome, answer) = (Ok(Output::default()), oneshot::channel().0);
-        Held { outcome, answer, until: Instant::now() + patience(wait) }
+    const HOUR: Duration = Duration::from_hours(1);
+
+    type Answer = oneshot::Receiver<Result<Output, GateError>>;
+
+    /// A result that can wait so long, and where it goes.
+    fn held(patience: Duration) -> (Held, Answer) {
+        let (answer, outcome) = oneshot::channel();
+        let held =
+            Held { outcome: Ok(Output::default()), answer, until: Instant::now() + patience };
+        (held, outcome)
     }
 
-    fn state(mean: Duration) -> State {
-        let slots = Slots::new("hash", 1, &PasswordSettings::default(), mean);
-        slots.state.into_inner().unwrap()
+    fn slots(mean: Duration) -> Slots {
+        Slots::new("hash", 1, &PasswordSettings::default(), mean)
+    }
+
+    fn state(mean: Duration, patience: &[Duration]) -> State {
+        let mut state = slots(mean).state.into_inner().unwrap();
+        state.held.extend(patience.iter().map(|&patience| held(patience).0));
+        state
     }
 
     #[test]
@@ -354,33 +371,50 @@ mod tests {
 
     #[test]
     fn results_are_held_while_all_of_them_can_wait_for_one_more() {
-        let hour = Duration::from_hours(1);
-        let mut state = state(Duration::ZERO);
-        state.held.extend([held(hour), held(hour)]);
-        // Far beyond what the test takes, so that the clock does not decide.
-        state.held.iter_mut().for_each(|held| held.until += hour);
+        // Hours, so that not the time decides which the test itself takes.
+        let mut state = state(HOUR, &[HOUR * 2, HOUR * 3]);
         assert!(state.bunch(false).is_empty());
-        state.held.push(held(Duration::ZERO));
+        state.held.push(held(HOUR).0);
         assert_eq!(state.bunch(false).len(), 3, "the least patient takes the others along");
         assert!(state.held.is_empty());
     }
 
     #[test]
-    fn results_are_not_held_for_a_piece_that_takes_longer_than_anybody_waits() {
-        let mut state = state(Duration::from_hours(2));
-        state.held.push(held(Duration::from_hours(1)));
-        assert_eq!(state.bunch(false).len(), 1);
+    fn results_are_not_held_where_no_piece_follows_or_there_are_many() {
+        assert_eq!(state(Duration::ZERO, &[HOUR]).bunch(true).len(), 1);
+        assert!(state(Duration::ZERO, &[HOUR; MOST_HELD - 1]).bunch(false).is_empty());
+        let bunch = state(Duration::ZERO, &[HOUR; MOST_HELD]).bunch(false);
+        assert_eq!(bunch.len(), MOST_HELD);
     }
 
     #[test]
-    fn results_are_not_held_where_no_piece_follows_or_there_are_many() {
-        let hour = Duration::from_hours(1);
-        let mut state = state(Duration::ZERO);
-        for number in [1, MOST_HELD] {
-            state.held.extend((0..number).map(|_| held(hour)));
-            state.held.iter_mut().for_each(|held| held.until += hour);
-            assert_eq!(state.bunch(number == 1).len(), number);
+    fn a_thread_holds_its_results_until_a_piece_of_another_kind_or_the_end() {
+        let (slots, network) = (slots(Duration::ZERO), Network::of([127, 0, 0, 1].into()));
+        let bcrypt = Function::Bcrypt { prehash: super::super::recipe::Prehash::None, cost: 4 };
+        let mut others = Vec::new();
+        for function in [slots.ordinary, bcrypt, slots.ordinary] {
+            let (answer, outcome) = oneshot::channel();
+            let (password, recipe) = (Zeroizing::default(), function.pretended());
+            let (taken_at, patience) = (Instant::now(), Duration::ZERO);
+            slots
+                .lock()
+                .queue
+                .push(network, Piece { recipe, password, taken_at, patience, answer });
+            others.push(outcome);
         }
+        let [(first, mut one), (second, mut two), (third, mut three)] =
+            [(); 3].map(|()| held(HOUR));
+
+        let piece = slots.next(Some((first, Duration::ZERO))).unwrap();
+        assert_eq!(piece.recipe.function, slots.ordinary);
+        assert!(one.try_recv().is_err(), "held: the next takes as long as any");
+        let piece = slots.next(Some((second, Duration::ZERO))).unwrap();
+        assert_eq!(piece.recipe.function, bcrypt);
+        assert!(one.try_recv().is_ok() && two.try_recv().is_ok());
+
+        slots.lock().is_closed = true;
+        assert!(slots.next(Some((third, Duration::ZERO))).is_none());
+        assert!(three.try_recv().is_ok(), "what is done is answered before the thread ends");
     }
 
     #[tokio::test]

@@ -190,13 +190,13 @@ mod tests {
     /// of its temporary files are open then.
     fn temporary_files(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         connection.execute_batch(
-            "CREATE TABLE fruit (id INTEGER PRIMARY KEY, name TEXT);
+            "CREATE TABLE commit_marker (id INTEGER PRIMARY KEY, group_id TEXT);
              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
-             INSERT INTO fruit SELECT i, hex(zeroblob(1000)) FROM n;
+             INSERT INTO commit_marker SELECT i, hex(zeroblob(1000)) FROM n;
              BEGIN IMMEDIATE;
-             UPDATE fruit SET name = 'fig' || name;
+             UPDATE commit_marker SET group_id = 'one' || group_id;
              SAVEPOINT batch;
-             UPDATE fruit SET name = 'kiwi' || name;",
+             UPDATE commit_marker SET group_id = 'two' || group_id;",
         )?;
         let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         let names = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
