@@ -36,8 +36,10 @@ impl Statement {
         self
     }
 
-    /// Says that this statement changes nothing unless the one before it in its batch did, by
-    /// its own text: the embedded engine, which counts as it goes, then leaves it out.
+    /// Says that this statement has nothing to do unless the one right before it in its batch,
+    /// which is no `SELECT`, changed something, and that its text knows that by itself: the
+    /// embedded engine, which counts as it goes, then leaves it out. Not for a statement that
+    /// must change something: that one is never left out.
     #[must_use]
     pub fn follows_change(mut self) -> Self {
         self.follows_change = true;

@@ -16,7 +16,7 @@ use crate::ports::Token;
 use crate::sessions::Door;
 use crate::time::Timestamp;
 
-/// How long it takes at most until those who were hashed in one bunch have their batches ready.
+/// Those who were hashed in one bunch usually have their batches ready within this time.
 const BUNCH_COMES_WITHIN: Duration = Duration::from_millis(5);
 
 /// Somebody asks to be let in with an address or a name, and a password.

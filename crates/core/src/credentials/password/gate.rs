@@ -34,7 +34,8 @@ const NICENESS: i32 = 10;
 /// Enough for every function; they keep their tables on the heap.
 const STACK_BYTES: usize = 512 * 1_024;
 
-/// How long whoever waits for a slot can be kept from the queue at most.
+/// How long whoever waits for a slot can be kept from the queue at most; their result is held
+/// for half of that.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(100);
 /// Results in one bunch, so that the first never waits long for the last.
 const MOST_HELD: usize = 64;
@@ -374,7 +375,7 @@ mod tests {
         // Hours, so that not the time decides which the test itself takes.
         let mut state = state(HOUR, &[HOUR * 2, HOUR * 3]);
         assert!(state.bunch(false).is_empty());
-        state.held.push(held(HOUR).0);
+        state.held.push(held(HOUR / 2).0);
         assert_eq!(state.bunch(false).len(), 3, "the least patient takes the others along");
         assert!(state.held.is_empty());
     }

@@ -1,7 +1,7 @@
 //! Where batches wait for the writer.
 //!
 //! A patient batch wakes the writer only when it moves the moment at which the patient go by
-//! themselves. A wake costs both threads about as much as a small batch does, the more so
+//! themselves, or fills a group. A wake costs both threads about as much as a small batch does, the more so
 //! between two hashes, which leave the processor's caches cold.
 
 use std::collections::VecDeque;
@@ -14,6 +14,8 @@ use super::super::{Batch, Row, WriteError};
 
 /// Batches that share one COMMIT at most, so that the first never waits long for the last.
 const MOST_BATCHES: usize = 512;
+/// So that no patience leads beyond what a clock can show.
+const LONGEST_PATIENCE: Duration = Duration::from_hours(1);
 /// How long the first of a group waits for the rest: less than its synchronisation takes.
 const MOMENT: Duration = Duration::from_micros(50);
 
@@ -94,9 +96,11 @@ impl Waiting {
             || self.patient_until.is_some_and(|until| until <= Instant::now())
     }
 
-    fn take_patient(&mut self) -> Vec<Job> {
-        self.patient_until = None;
-        std::mem::take(&mut self.patient)
+    /// So many of the patient, the oldest first. Those left have waited long enough.
+    fn take_patient(&mut self, most: usize) -> Vec<Job> {
+        let taken: Vec<Job> = self.patient.drain(..most.min(self.patient.len())).collect();
+        self.patient_until = (!self.patient.is_empty()).then(Instant::now);
+        taken
     }
 }
 
@@ -110,7 +114,7 @@ impl Sender {
         if waiting.no_receiver {
             return Err(NoReceiver);
         }
-        let patience = job.batch.patience;
+        let patience = job.batch.patience.min(LONGEST_PATIENCE);
         if patience.is_zero() {
             waiting.pressing.push_back(job);
             self.0.wake(waiting);
@@ -160,7 +164,7 @@ impl Receiver {
             }
             let is_over = waiting.no_sender || waiting.is_patience_over();
             if !waiting.patient.is_empty() && is_over {
-                return Some(waiting.take_patient());
+                return Some(waiting.take_patient(MOST_BATCHES));
             }
             if waiting.no_sender {
                 return None;
@@ -179,9 +183,10 @@ impl Receiver {
             let mut waiting = self.queue.lock();
             let pressing = waiting.pressing.len().min(MOST_BATCHES);
             if pressing >= self.latest || pressing == MOST_BATCHES || since.elapsed() >= MOMENT {
-                self.latest = pressing;
-                let mut group = waiting.take_patient();
+                let mut group = waiting.take_patient(MOST_BATCHES / 2);
+                let pressing = pressing.min(MOST_BATCHES - group.len());
                 group.extend(waiting.pressing.drain(..pressing));
+                self.latest = pressing;
                 return group;
             }
             drop(waiting);
@@ -189,7 +194,7 @@ impl Receiver {
         }
     }
 
-    /// All that wait or come within `longest`, perhaps none. `None` when nobody will send
+    /// All that wait, or the first that comes within `longest`, perhaps none. `None` when nobody will send
     /// another job.
     pub(super) fn take_all(&mut self, longest: Duration) -> Option<Vec<Job>> {
         let mut waiting = self.queue.lock();
@@ -199,7 +204,7 @@ impl Receiver {
             }
             waiting = self.queue.sleep(waiting, Some(longest));
         }
-        let mut all = waiting.take_patient();
+        let mut all = waiting.take_patient(usize::MAX);
         all.extend(waiting.pressing.drain(..));
         Some(all)
     }
@@ -209,7 +214,7 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         let mut waiting = self.queue.lock();
         waiting.no_receiver = true;
-        let left = (waiting.take_patient(), std::mem::take(&mut waiting.pressing));
+        let left = (std::mem::take(&mut waiting.patient), std::mem::take(&mut waiting.pressing));
         drop(waiting);
         // Whoever waits for their answers hears that there will be none.
         drop(left);
@@ -225,8 +230,8 @@ mod tests {
     use super::{Job, MOST_BATCHES, Receiver, Sender, channel};
     use crate::database::{Batch, Row, WriteError};
 
-    /// Longer than any test runs.
-    const LONG: Duration = Duration::from_hours(1);
+    /// The longest there is.
+    const LONG: Duration = Duration::MAX;
     const SHORT: Duration = Duration::from_micros(1);
 
     type Answer = oneshot::Receiver<Result<Vec<Row>, WriteError>>;
@@ -285,15 +290,36 @@ mod tests {
 
     #[test]
     fn a_group_has_an_upper_bound_and_loses_nobody() {
-        let (sender, mut receiver) = channel();
-        let _pressing: Vec<Answer> =
-            (0..=MOST_BATCHES).map(|_| send(&sender, Duration::ZERO)).collect();
-        let sizes =
-            [receiver.next_group(), receiver.next_group()].map(|group| group.map(|g| g.len()));
-        assert_eq!(sizes, [Some(MOST_BATCHES), Some(1)]);
+        let (pressing, patient) = (Duration::ZERO, LONG);
+        for (waiting, expected) in [
+            ([(pressing, MOST_BATCHES), (pressing, 1)], [MOST_BATCHES, 1]),
+            ([(patient, MOST_BATCHES), (patient, 1)], [MOST_BATCHES, 1]),
+            // Neither kind waits for the other's end.
+            ([(pressing, MOST_BATCHES), (patient, MOST_BATCHES)], [MOST_BATCHES; 2]),
+        ] {
+            let (sender, mut receiver) = channel();
+            let mut answers = Vec::new();
+            for (patience, number) in waiting {
+                answers.extend((0..number).map(|_| send(&sender, patience)));
+            }
+            let groups = expected.map(|_| patience_of_next(&mut receiver).expect("a group"));
+            assert_eq!(groups.each_ref().map(Vec::len), expected);
+            let both =
+                |group: &Vec<Duration>| group.contains(&patient) && group.contains(&pressing);
+            let are_mixed = waiting.map(|(patience, _)| patience) == [pressing, patient];
+            assert_eq!(groups.iter().all(both), are_mixed);
+        }
+    }
 
-        let _patient: Vec<Answer> = (0..MOST_BATCHES).map(|_| send(&sender, LONG)).collect();
-        assert_eq!(receiver.next_group().map(|group| group.len()), Some(MOST_BATCHES));
+    #[test]
+    fn whoever_fills_a_group_wakes_the_writer() {
+        let (sender, _receiver) = channel();
+        let mut answers = vec![send(&sender, LONG)];
+        sender.0.lock().sleeps = true;
+        answers.extend((2..MOST_BATCHES).map(|_| send(&sender, LONG)));
+        assert!(sender.0.lock().sleeps);
+        answers.push(send(&sender, LONG));
+        assert!(!sender.0.lock().sleeps);
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl<'c> Session<'c> {
     fn changes(&mut self, batch: &Batch) -> Result<Vec<Row>, WriteError> {
         let (mut answer, mut changed) = (Vec::new(), true);
         for (index, statement) in batch.statements.iter().enumerate() {
-            if statement.follows_change && !changed {
+            if statement.follows_change && !statement.must_change && !changed {
                 continue;
             }
             let wanted = batch.returning == Some(index);
