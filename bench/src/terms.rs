@@ -23,7 +23,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// The whole in about five minutes.
+    /// As figures are usually quoted.
     pub(crate) const fn usual() -> Self {
         Self {
             warm_up: Duration::from_millis(300),

@@ -1,7 +1,7 @@
 //! Where batches wait for the writer.
 //!
 //! A patient batch wakes the writer only when it moves the moment at which the patient go by
-//! themselves, or fills a group. A wake costs both threads about as much as a small batch does, the more so
+//! themselves, or fills a group. A wake costs both threads something for nothing, the more so
 //! between two hashes, which leave the processor's caches cold.
 
 use std::collections::VecDeque;
@@ -194,8 +194,8 @@ impl Receiver {
         }
     }
 
-    /// All that wait, or the first that comes within `longest`, perhaps none. `None` when nobody will send
-    /// another job.
+    /// All that wait, or the first that comes within `longest`, perhaps none. `None` when nobody
+    /// will send another job.
     pub(super) fn take_all(&mut self, longest: Duration) -> Option<Vec<Job>> {
         let mut waiting = self.queue.lock();
         if waiting.pressing.is_empty() && waiting.patient.is_empty() {
